@@ -1,0 +1,89 @@
+# Every command a person runs. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+# `make test-e2e ONLY=name` runs the tests whose name has it, `make bench ONLY=domain` one domain.
+ONLY ?=
+# `make demo ONCE=1` checks the demo and ends; `make demo CLUSTER=current` uses the current kubeconfig context.
+ONCE ?=
+CLUSTER ?= own
+
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build:
+	$(CARGO) build --workspace --all-targets
+
+.PHONY: demo
+demo: ## Start an estate of five sites on this machine and show its verdicts (ONCE=1: check and end; CLUSTER=current: on your cluster)
+	$(CARGO) build -p banyan -p banyan-e2e
+	target/debug/banyan-e2e demo --cluster $(CLUSTER) $(if $(ONCE),--once)
+
+.PHONY: up
+up: ## Leave the demo's estate running in the background
+	$(CARGO) build -p banyan -p banyan-e2e
+	target/debug/banyan-e2e up
+
+.PHONY: down
+down: ## Stop the estate that `make up` left running
+	target/debug/banyan-e2e down
+
+.PHONY: test
+test: lint verify test-unit test-e2e ## Run everything that a change must pass
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need nothing but Rust
+	$(CARGO) test --workspace --lib --bins
+
+.PHONY: test-e2e
+test-e2e: ## Run the end-to-end tests against real components (ONLY=name for some)
+	$(CARGO) build -p banyan -p banyan-e2e
+	$(CARGO) test -p banyan-e2e --test e2e -- $(ONLY)
+
+.PHONY: lint
+lint: ## Check format, lints and licences
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; \
+	else echo "cargo-deny is not installed: licences are not checked (cargo install cargo-deny)"; fi
+
+.PHONY: crds
+crds: ## Generate the CRD manifests and the chart's copies of generated files
+	$(CARGO) run -q -p banyan -- crds --output-dir crds/manifests
+	mkdir -p charts/banyan/files/crds
+	cp crds/manifests/*.yaml charts/banyan/files/crds/
+	$(CARGO) run -q -p banyan -- rules > charts/banyan/files/alerts.yaml
+
+.PHONY: verify
+verify: ## Generate every generated file again and fail on a difference
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; \
+	cp -r crds/manifests "$$before/manifests"; cp -r charts/banyan/files "$$before/files"; \
+	$(MAKE) --no-print-directory crds; \
+	diff -r "$$before/manifests" crds/manifests && diff -r "$$before/files" charts/banyan/files \
+	|| { echo "generated files were out of date; they have been generated again: commit them"; exit 1; }
+
+.PHONY: bench
+bench: ## Measure; one JSON line a figure (ONLY=domain for some)
+	$(CARGO) build --release -p banyan -p banyan-e2e
+	target/release/banyan-e2e bench $(ONLY)
+
+.PHONY: chart
+chart: crds ## Package the chart into target/chart
+	$(CARGO) build -p banyan-e2e
+	mkdir -p target/chart
+	"$$(target/debug/banyan-e2e tools | awk '$$1 == "helm" {print $$3}')" package charts/banyan --destination target/chart
+
+.PHONY: soak
+soak: ## Run the long forms of races and fuzzing
+	PROPTEST_CASES=20000 $(CARGO) test --release -p banyan --lib properties
+
+.PHONY: clean
+clean: ## Remove what was built (not the cache of components)
+	$(CARGO) clean

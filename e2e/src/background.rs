@@ -1,0 +1,86 @@
+//! The demo in the background: `up` starts it and waits until it stands, `down` ends it.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{alive, terminate};
+use crate::wait::until;
+use crate::{demo, dirs};
+
+/// The first start builds every component.
+const UP_LIMIT: Duration = Duration::from_secs(45 * 60);
+/// How long everything may take to stop.
+const DOWN_LIMIT: Duration = Duration::from_secs(60);
+
+fn file(name: &str) -> PathBuf {
+    dirs::target().join("demo").join(name)
+}
+
+/// Says that the demo stands; called by the process in the background.
+pub fn announce() -> Result<()> {
+    fs::write(file("ready"), std::process::id().to_string()).context("saying that the demo is ready")
+}
+
+/// The process id of the demo that runs.
+fn running() -> Option<u32> {
+    let id = fs::read_to_string(file("pid")).ok()?.trim().parse().ok()?;
+    alive(id).then_some(id)
+}
+
+/// Starts the demo in the background and waits until it stands.
+pub async fn up() -> Result<()> {
+    if let Some(id) = running() {
+        bail!("the demo runs already, as process {id}; `make down` ends it");
+    }
+    fs::create_dir_all(file(""))?;
+    fs::remove_file(file("ready")).ok();
+    let log = file("log");
+    let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("demo")
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        // Its own group: a Ctrl-C meant for this command does not end it.
+        .process_group(0)
+        .spawn()
+        .context("starting the demo")?;
+    fs::write(file("pid"), child.id().to_string())?;
+    eprintln!("starting the demo in the background; its log is {}", log.display());
+    until(UP_LIMIT, "the demo to stand", || {
+        let ended = child.try_wait();
+        async {
+            if let Some(status) = ended? {
+                // Nothing more will come: end the wait with what the log says.
+                eprintln!("{}", fs::read_to_string(&log).unwrap_or_default());
+                eprintln!("the demo ended with {status}");
+                std::process::exit(1);
+            }
+            Ok(file("ready").exists())
+        }
+    })
+    .await?;
+    print!("{}", fs::read_to_string(&log)?);
+    println!("`make down` ends it; the admin's kubeconfig is {}", demo::kubeconfig_path().display());
+    Ok(())
+}
+
+/// Ends the demo that runs in the background.
+pub async fn down() -> Result<()> {
+    let Some(id) = running() else {
+        eprintln!("the demo does not run");
+        return Ok(());
+    };
+    terminate(id);
+    until(DOWN_LIMIT, format!("process {id} to end"), || async { Ok(!alive(id)) }).await?;
+    for name in ["pid", "ready", "kubeconfig"] {
+        fs::remove_file(file(name)).ok();
+    }
+    eprintln!("stopped");
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! The demo: a city's estate on one machine, from nothing to the table of verdicts.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use banyan_crds::v1alpha1::{Action, DataCenter, EnforcementState, Verdict};
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::CronJob;
+use kube::api::Api;
+use serde_json::json;
+
+use crate::chart;
+use crate::components::{Component, Tools};
+use crate::controlplane::{ControlPlane, Options};
+use crate::dirs;
+use crate::estate::{Estate, PROMETHEUS_PLACEHOLDER};
+use crate::exporter::Exporter;
+use crate::operator::{self, Operator, OperatorOptions};
+use crate::process::Spec;
+use crate::prometheus::{Prometheus, PrometheusOptions};
+use crate::wait::until;
+
+/// How long the verdicts may take: a back-fill of thirteen months for five sites.
+const VERDICTS_LIMIT: Duration = Duration::from_secs(180);
+
+/// What a site of the demo must come to.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
+    site: &'static str,
+    annual: Option<Verdict>,
+    operational: Verdict,
+    enforcement: EnforcementState,
+    what: &'static str,
+}
+
+/// One compliant, one at risk, one violated and held, one violated and rightly refused, one blind.
+const EXPECTED: [Expected; 5] = [
+    Expected {
+        site: "changle-1",
+        annual: Some(Verdict::Compliant),
+        operational: Verdict::Compliant,
+        enforcement: EnforcementState::Clear,
+        what: "compliant",
+    },
+    Expected {
+        site: "mawei-1",
+        annual: None,
+        operational: Verdict::AtRisk,
+        enforcement: EnforcementState::Clear,
+        what: "at risk",
+    },
+    Expected {
+        site: "gulou-1",
+        annual: Some(Verdict::Violated),
+        operational: Verdict::Violated,
+        enforcement: EnforcementState::Enforcing,
+        what: "violated, and its batch work held",
+    },
+    Expected {
+        site: "binhai-1",
+        annual: Some(Verdict::Violated),
+        operational: Verdict::Violated,
+        enforcement: EnforcementState::Refused,
+        what: "violated, and holding it back rightly refused",
+    },
+    Expected {
+        site: "jinan-1",
+        annual: None,
+        operational: Verdict::Unknown,
+        enforcement: EnforcementState::Clear,
+        what: "unknown, because a meter is dead",
+    },
+];
+
+/// A running demo. Dropping it stops everything.
+pub struct Demo {
+    // In the order in which they stop.
+    operator: Operator,
+    prometheus: Prometheus,
+    _exporter: Exporter,
+    plane: ControlPlane,
+}
+
+impl Demo {
+    /// Builds what is missing, starts everything, applies `docs/examples/` and waits for the verdicts.
+    pub async fn start() -> Result<Self> {
+        let begun = Instant::now();
+        let step = |what: &str| eprintln!("[{:>4.0} s] {what}", begun.elapsed().as_secs_f64());
+        step("getting the components ready (the first time they are built, in about a quarter of an hour)");
+        Tools::ensure(&Component::ALL).await?;
+        step("starting a control plane: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok");
+        let plane = ControlPlane::start(Options::whole("demo")).await?;
+        for site in EXPECTED {
+            for number in 1..=2 {
+                let name = format!("{}-node-{number}", site.site);
+                plane.kwok()?.add_node(&name, &[("topology.kubernetes.io/zone", site.site)]).await?;
+            }
+        }
+        step("installing the chart");
+        chart::install(&plane, &json!({})).await?;
+
+        step("making thirteen months of meter readings");
+        let now = Timestamp::now();
+        let estate = Estate::demo(now);
+        let folder = dirs::fresh("readings")?;
+        let history = folder.join("history.om");
+        let (from, to) = (Timestamp::from_second(estate.begin())?, Timestamp::from_second(estate.end())?);
+        let samples = estate.write_openmetrics(&history, from, to)?;
+        step(&format!("{samples} readings; starting Prometheus and the operator"));
+        let exporter = Exporter::start(move || estate.exposition(Timestamp::now())).await?;
+        let operator = Operator::start(&plane, OperatorOptions::default()).await?;
+        let rules = folder.join("alerts.yaml");
+        std::fs::write(&rules, operator::cli(&plane.admin_kubeconfig(), &["rules"]).await?.stdout)?;
+        let prometheus = Prometheus::start(PrometheusOptions {
+            history: vec![history.clone()],
+            rules: vec![rules],
+            targets: vec![operator.address().to_owned()],
+            meters: vec![exporter.address().to_owned()],
+            interval: Duration::from_secs(5),
+            ..PrometheusOptions::default()
+        })
+        .await?;
+        std::fs::remove_file(&history).ok();
+
+        step("applying docs/examples/");
+        for (file, text) in examples(prometheus.url())? {
+            plane.apply(&text).await.with_context(|| format!("applying {}", file.display()))?;
+        }
+        let demo = Self { operator, prometheus, _exporter: exporter, plane };
+        step("waiting for the verdicts");
+        demo.verdicts().await?;
+        step("done\n");
+        Ok(demo)
+    }
+
+    /// Waits until every site has come to what it must.
+    async fn verdicts(&self) -> Result<()> {
+        let sites: Api<DataCenter> = Api::all(self.plane.client());
+        for expected in EXPECTED {
+            let what = format!("{} to be {}", expected.site, expected.what);
+            until(VERDICTS_LIMIT, what, || async {
+                let site = sites.get(expected.site).await?;
+                let status = site.status.clone().unwrap_or_default();
+                let found = (
+                    status.annual.as_ref().map(|annual| annual.verdict),
+                    status.operational.as_ref().map(|operational| operational.verdict),
+                    status.enforcement.as_ref().map(|enforcement| enforcement.state),
+                );
+                let good = expected.annual.is_none_or(|wanted| found.0 == Some(wanted))
+                    && found.1 == Some(expected.operational)
+                    && found.2.unwrap_or_default() == expected.enforcement;
+                if !good {
+                    bail!("it is {found:?}: {}", serde_json::to_string(&status.conditions)?);
+                }
+                Ok(true)
+            })
+            .await?;
+        }
+        let gulou = sites.get("gulou-1").await?.status.unwrap_or_default();
+        let engaged = gulou.enforcement.map(|enforcement| enforcement.engaged).unwrap_or_default();
+        ensure!(
+            engaged.first().is_some_and(|first| first.action == Action::HoldBatch),
+            "gulou-1 holds {engaged:?}"
+        );
+        let jobs: Api<CronJob> = Api::namespaced(self.plane.client(), "batch-demo");
+        for (name, held) in [("nightly-statistics", true), ("hourly-backup", false)] {
+            let suspended = jobs.get(name).await?.spec.suspend.unwrap_or(false);
+            ensure!(suspended == held, "CronJob {name} has suspend: {suspended}");
+        }
+        Ok(())
+    }
+
+    /// The table that `banyan status` prints.
+    pub async fn table(&self) -> Result<String> {
+        let shown = operator::cli(&self.plane.admin_kubeconfig(), &["status"]).await?;
+        ensure!(shown.status.success(), "banyan status: {}", shown.stderr);
+        Ok(shown.stdout)
+    }
+
+    /// Where everything is, for somebody who wants to look around.
+    pub fn addresses(&self) -> String {
+        format!(
+            "API server   {}\nPrometheus   {}\nmetrics      http://{}/metrics\nkubeconfig   {}\n",
+            self.plane.url(),
+            self.prometheus.url(),
+            self.operator.address(),
+            kubeconfig_path().display(),
+        )
+    }
+
+    /// Puts the admin's kubeconfig where the documentation says it is.
+    pub fn publish_kubeconfig(&self) -> Result<()> {
+        let path = kubeconfig_path();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::copy(self.plane.admin_kubeconfig(), &path)
+            .with_context(|| format!("writing {}", path.display()))?;
+        Ok(())
+    }
+}
+
+/// `target/demo/kubeconfig`.
+pub fn kubeconfig_path() -> PathBuf {
+    dirs::target().join("demo").join("kubeconfig")
+}
+
+/// The examples in the order of their names, with the address of the demo's Prometheus in them. Namespaces and batch
+/// work come first, so that there is something to hold.
+fn examples(prometheus: &str) -> Result<Vec<(PathBuf, String)>> {
+    let folder = dirs::repository().join("docs/examples");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .with_context(|| format!("reading {}", folder.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|file| file.extension().is_some_and(|end| end == "yaml"));
+    files.sort();
+    files
+        .into_iter()
+        .map(|file| {
+            let text = std::fs::read_to_string(&file)?.replace(PROMETHEUS_PLACEHOLDER, prometheus);
+            Ok((file, text))
+        })
+        .collect()
+}
+
+/// The demo on a cluster that exists: the one of the current kubeconfig context, after asking.
+///
+/// It installs the definitions and the examples, runs the operator here with the user's own rights, and leaves what it
+/// applied behind only if told so.
+pub async fn on_current_cluster(assume_yes: bool) -> Result<()> {
+    let config = kube::Config::infer().await.context("there is no kubeconfig")?;
+    let server = config.cluster_url.to_string();
+    if !assume_yes {
+        eprint!(
+            "This applies CustomResourceDefinitions, DataCenters and a Namespace batch-demo to {server}. Go on? [y/N] "
+        );
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            bail!("nothing was done");
+        }
+    }
+    let tools = Tools::ensure(&[Component::Prometheus, Component::Promtool, Component::Kubectl]).await?;
+    let folder = dirs::fresh("current")?;
+    let kubectl = |arguments: &[&str]| {
+        Spec::new(
+            "kubectl",
+            tools.path(Component::Kubectl).map(Path::to_owned).unwrap_or_default(),
+            folder.join("kubectl.log"),
+        )
+        .args(arguments.iter().copied())
+        .output(Duration::from_secs(120))
+    };
+    let crds = folder.join("crds.yaml");
+    let mut text = String::new();
+    for crd in banyan_crds::all() {
+        text.push_str(&format!("---\n{}", serde_yaml::to_string(&crd)?));
+    }
+    std::fs::write(&crds, text)?;
+    let show = |path: &Path| path.display().to_string();
+    kubectl(&["apply", "--server-side", "-f", &show(&crds)]).await?;
+    let estate = Estate::demo(Timestamp::now());
+    let history = folder.join("history.om");
+    estate.write_openmetrics(
+        &history,
+        Timestamp::from_second(estate.begin())?,
+        Timestamp::from_second(estate.end())?,
+    )?;
+    let exporter = Exporter::start(move || estate.exposition(Timestamp::now())).await?;
+    let prometheus = Prometheus::start(PrometheusOptions {
+        history: vec![history],
+        meters: vec![exporter.address().to_owned()],
+        ..PrometheusOptions::default()
+    })
+    .await?;
+    let mut applied = Vec::new();
+    for (file, text) in examples(prometheus.url())? {
+        let copy = folder.join(file.file_name().unwrap_or_default());
+        std::fs::write(&copy, text)?;
+        kubectl(&["apply", "--server-side", "-f", &show(&copy)]).await?;
+        applied.push(copy);
+    }
+    eprintln!("running the operator against {server}; Ctrl-C ends it. What was applied stays; to remove it:");
+    for file in applied.iter().rev() {
+        eprintln!("  kubectl delete -f {}", file.display());
+    }
+    let namespace = kubectl(&["create", "namespace", chart::NAMESPACE]).await;
+    if let Err(error) = namespace {
+        eprintln!("({error:#})");
+    }
+    let status = tokio::process::Command::new(operator::program()?)
+        .args(["run", "--namespace", chart::NAMESPACE, "--listen", "127.0.0.1:0"])
+        .status()
+        .await?;
+    ensure!(status.success(), "the operator ended with {status}");
+    Ok(())
+}

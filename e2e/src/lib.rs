@@ -1,0 +1,32 @@
+//! The harness of Banyan's end-to-end tests, demo and measurements.
+//!
+//! Everything here is real: an etcd and a kube-apiserver with verified TLS, RBAC and an audit log, a Prometheus with
+//! history, nodes by kwok, and the operator as a subprocess with the rights of its chart and no more. All of it runs
+//! unprivileged on loopback ports of one machine, is found or built by [`components`], and is gone when the process
+//! that started it is gone, however that ends ([`process`]).
+
+pub mod audit;
+pub mod background;
+pub mod chart;
+pub mod components;
+pub mod controlplane;
+pub mod demo;
+pub mod dirs;
+pub mod estate;
+pub mod exporter;
+mod go;
+pub mod kubeconfig;
+pub mod kwok;
+pub mod operator;
+pub mod pki;
+pub mod process;
+pub mod prometheus;
+pub mod wait;
+
+/// Chooses the cryptography of every TLS connection in this process, once.
+///
+/// Two providers may be linked in through different dependencies; rustls refuses to guess between them.
+pub fn install_crypto() {
+    // An error means that it was installed before, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

@@ -1,0 +1,84 @@
+//! The harness from the command line: gets the components ready, before tests or a demo need them.
+
+use anyhow::Result;
+use banyan_e2e::components::{Component, Tools};
+use banyan_e2e::controlplane::{ControlPlane, Options};
+use banyan_e2e::demo::{self, Demo};
+use banyan_e2e::{background, process};
+use clap::{Parser, Subcommand};
+
+/// Test bed of Banyan.
+#[derive(Parser)]
+#[command(name = "banyan-e2e", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find, fetch or build every component, and print where each is.
+    Tools,
+    /// Start the demo's estate, show its verdicts, and keep it running until Ctrl-C.
+    Demo {
+        /// Check the verdicts, print the table, and end.
+        #[arg(long)]
+        once: bool,
+        /// Where to run it: `own` starts a control plane, `current` uses the current kubeconfig context.
+        #[arg(long, default_value = "own", value_parser = ["own", "current"])]
+        cluster: String,
+        /// Do not ask before touching the current cluster.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Start the demo's estate in the background.
+    Up,
+    /// Stop the demo's estate that runs in the background.
+    Down,
+    /// Start a control plane, print its process ids on one line, and wait for ever. For the harness' own test of what
+    /// a kill leaves behind.
+    #[command(hide = true)]
+    Hold,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    process::stop_on_signals()?;
+    match Cli::parse().command {
+        Command::Tools => {
+            let tools = Tools::ensure(&Component::ALL).await?;
+            for component in Component::ALL {
+                println!("{component} {} {}", component.version()?, tools.path(component)?.display());
+            }
+        }
+        Command::Demo { once, cluster, yes } => {
+            if cluster == "current" {
+                demo::on_current_cluster(yes).await?;
+            } else {
+                let demo = Demo::start().await?;
+                println!("{}", demo.table().await?);
+                if !once {
+                    demo.publish_kubeconfig()?;
+                    println!("{}", demo.addresses());
+                    background::announce()?;
+                    println!(
+                        "Running until Ctrl-C. Look around with: kubectl --kubeconfig {} get dc",
+                        demo::kubeconfig_path().display()
+                    );
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+        Command::Up => background::up().await?,
+        Command::Down => background::down().await?,
+        Command::Hold => {
+            let options = Options { name: "hold".to_owned(), audit: false, ..Options::default() };
+            let plane = ControlPlane::start(options).await?;
+            let pids: Vec<String> = plane.pids().await.iter().map(u32::to_string).collect();
+            println!("{}", pids.join(" "));
+            std::future::pending::<()>().await;
+        }
+    }
+    banyan_e2e::dirs::finish(false);
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! The harness itself: what the other tests take for granted.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use banyan_e2e::audit;
+use banyan_e2e::controlplane::{ControlPlane, Options, local_https};
+use banyan_e2e::dirs;
+use banyan_e2e::kwok::is_ready;
+use banyan_e2e::pki::Authority;
+use banyan_e2e::process::{Spec, is_alive};
+use banyan_e2e::prometheus::{Prometheus, PrometheusOptions};
+use banyan_e2e::wait::{eventually, until};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+use kube::api::{Api, ListParams, ObjectMeta, PostParams};
+
+use crate::world::{Test, World};
+
+/// The tests of this file.
+pub fn tests() -> Vec<Test> {
+    vec![
+        Test::new(
+            "harness::the_api_server_is_trusted_only_through_its_own_authority",
+            trusted_only_through_authority,
+        ),
+        Test::new("harness::a_bare_service_account_may_not_list_secrets", bare_account_may_not_list_secrets),
+        Test::new("harness::the_audit_log_shows_each_write_and_its_user", audit_shows_each_write),
+        Test::new("harness::a_killed_api_server_comes_back_with_its_data", killed_api_server_comes_back),
+        Test::new("harness::a_node_by_kwok_becomes_ready", node_becomes_ready),
+        Test::new(
+            "harness::prometheus_answers_from_a_block_of_thirteen_months_ago",
+            prometheus_answers_from_history,
+        ),
+        Test::new(
+            "harness::prometheus_with_tls_and_a_password_refuses_strangers",
+            prometheus_refuses_strangers,
+        ),
+        Test::new("harness::a_process_killed_leaves_no_child_behind", killed_process_leaves_no_child),
+    ]
+}
+
+async fn trusted_only_through_authority(world: World) -> Result<()> {
+    let plane = world.api_server().await?;
+    let url = format!("{}/readyz", plane.url());
+    let answer = local_https(&plane.authority_cert())?.get(&url).send().await?;
+    ensure!(answer.status().is_success(), "a client with the authority got {}", answer.status());
+
+    let stranger = Authority::new("banyan-e2e")?;
+    let Err(error) = local_https(&stranger.cert())?.get(&url).send().await else {
+        bail!("a client with another authority of the same name was served");
+    };
+    ensure!(format!("{error:?}").contains("InvalidCertificate"), "refused for another reason: {error:?}");
+
+    let namespaces = format!("{}/api/v1/namespaces", plane.url());
+    let status = local_https(&plane.authority_cert())?.get(&namespaces).send().await?.status();
+    ensure!(status.as_u16() == 401, "an anonymous list of namespaces got {status} instead of 401");
+    Ok(())
+}
+
+async fn bare_account_may_not_list_secrets(world: World) -> Result<()> {
+    let plane = world.api_server().await?;
+    let namespace = "harness-rbac";
+    plane.create_namespace(namespace).await?;
+    create_account(plane, namespace, "bare").await?;
+    let client = plane.client_for(namespace, "bare").await?;
+    match Api::<Secret>::namespaced(client, namespace).list(&ListParams::default()).await {
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            let user = audit::service_account(namespace, "bare");
+            ensure!(status.message.contains(&user), "refused, but somebody else: {}", status.message);
+            Ok(())
+        }
+        Err(error) => bail!("refused for another reason: {error}"),
+        Ok(_) => bail!("an account without any role could list secrets"),
+    }
+}
+
+async fn audit_shows_each_write(world: World) -> Result<()> {
+    let plane = world.api_server().await?;
+    let namespace = "harness-audit";
+    plane.create_namespace(namespace).await?;
+    let log = plane.audit();
+    let before = log.mark();
+
+    let maps: Api<ConfigMap> = Api::namespaced(plane.client(), namespace);
+    let map = ConfigMap {
+        metadata: ObjectMeta { name: Some("one".to_owned()), ..ObjectMeta::default() },
+        ..ConfigMap::default()
+    };
+    maps.create(&PostParams { dry_run: true, ..PostParams::default() }, &map).await?;
+    maps.create(&PostParams::default(), &map).await?;
+    maps.delete("one", &kube::api::DeleteParams::default()).await?;
+
+    // Other tests write as the same user, elsewhere.
+    let here = || {
+        let mut writes = log.writes_by("admin", before)?;
+        writes.retain(|write| write.namespace == namespace);
+        anyhow::Ok(writes)
+    };
+    let writes = eventually(Duration::from_secs(10), "the deletion in the audit log", || async {
+        let writes = here()?;
+        Ok(writes.iter().any(|write| write.verb == "delete").then_some(writes))
+    })
+    .await?;
+    let seen: Vec<_> =
+        writes.iter().map(|write| (write.verb.as_str(), write.resource.as_str(), write.code)).collect();
+    ensure!(
+        seen == [("create", "configmaps", 201), ("delete", "configmaps", 200)],
+        "the log shows\n{}",
+        audit::list(&writes)
+    );
+    Ok(())
+}
+
+async fn killed_api_server_comes_back(_: World) -> Result<()> {
+    let plane = ControlPlane::start(Options { name: "restart".to_owned(), ..Options::default() }).await?;
+    plane.create_namespace("before").await?;
+    let url = plane.url().to_owned();
+    plane.kill_api_server().await?;
+    let http = local_https(&plane.authority_cert())?;
+    ensure!(http.get(format!("{url}/readyz")).send().await.is_err(), "it answers although it was killed");
+    plane.restart_api_server().await?;
+    ensure!(plane.url() == url);
+    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(plane.client());
+    namespaces.get("before").await.context("what was written before the kill")?;
+    plane.stop();
+    Ok(())
+}
+
+async fn node_becomes_ready(_: World) -> Result<()> {
+    let plane = ControlPlane::start(Options {
+        name: "kwok".to_owned(),
+        kwok: true,
+        audit: false,
+        ..Options::default()
+    })
+    .await?;
+    let node = plane.kwok()?.add_node("rack-1", &[("banyan.dev/site", "here")]).await?;
+    ensure!(is_ready(&node));
+    ensure!(
+        node.metadata.labels.and_then(|labels| labels.get("banyan.dev/site").cloned()).as_deref()
+            == Some("here")
+    );
+    plane.stop();
+    Ok(())
+}
+
+async fn prometheus_answers_from_history(_: World) -> Result<()> {
+    let dir = dirs::fresh("history")?;
+    // 396 days are thirteen months, whichever they are.
+    let then = (Timestamp::now() - SignedDuration::from_hours(396 * 24)).as_second();
+    // Two samples, an hour apart, of a counter that grew by 7.2 MJ: 7,200,000 J / 3,600 s = 2,000 W.
+    let history = dir.join("history.om");
+    let samples = [(then, 0), (then + 3600, 7_200_000)];
+    let lines = samples.map(|(time, joules)| format!("feed_joules_total{{site=\"a\"}} {joules} {time}\n"));
+    std::fs::write(&history, format!("# TYPE feed_joules counter\n{}# EOF\n", lines.concat()))?;
+    let rules = dir.join("rules.yaml");
+    std::fs::write(&rules, "groups:\n- name: g\n  rules:\n  - alert: Always\n    expr: vector(1) > 0\n")?;
+
+    let mut options =
+        PrometheusOptions { history: vec![history], rules: vec![rules], ..PrometheusOptions::default() };
+    let prometheus = Prometheus::start(options.clone()).await?;
+    let at = Timestamp::from_second(then + 3600)?;
+    let answer = prometheus.query_at("(feed_joules_total - feed_joules_total offset 1h) / 3600", at).await?;
+    ensure!(answer.len() == 1 && answer[0].value.1 == "2000", "{answer:?}");
+    ensure!(answer[0].metric["site"] == "a", "{answer:?}");
+    until(Duration::from_secs(20), "the rule to fire", || async {
+        Ok(prometheus.firing().await?.iter().any(|alert| alert == "Always"))
+    })
+    .await?;
+
+    options.rules = vec![dir.join("nowhere.yaml")];
+    ensure!(Prometheus::start(options).await.is_err(), "a rule file that does not exist was passed over");
+    Ok(())
+}
+
+async fn prometheus_refuses_strangers(_: World) -> Result<()> {
+    let options = PrometheusOptions { tls: true, basic_auth: true, ..PrometheusOptions::default() };
+    let prometheus = Prometheus::start(options).await?;
+    ensure!(prometheus.query("vector(1)").await?[0].value.1 == "1");
+
+    let authority = prometheus.authority_cert().context("it was started with TLS")?;
+    let url = format!("{}/api/v1/query?query=vector(1)", prometheus.url());
+    let status = local_https(&authority)?.get(&url).send().await?.status();
+    ensure!(status.as_u16() == 401, "without a password it answered {status}");
+    let stranger = Authority::new("stranger")?;
+    ensure!(local_https(&stranger.cert())?.get(&url).send().await.is_err(), "another authority was accepted");
+    Ok(())
+}
+
+async fn killed_process_leaves_no_child(_: World) -> Result<()> {
+    let dir = dirs::fresh("left-behind")?;
+    let printed = dir.join("pids");
+    let mut spec =
+        Spec::new("banyan-e2e", env!("CARGO_BIN_EXE_banyan-e2e"), dir.join("hold.log")).args(["hold"]);
+    spec.stdout = Some(printed.clone());
+    let holder = spec.spawn()?;
+    let pids: Vec<u32> = eventually(Duration::from_mins(2), "the process ids of its children", || async {
+        if holder.exited().is_some() {
+            bail!("it ended early: {}", holder.log_tail(20));
+        }
+        let text = std::fs::read_to_string(&printed)?;
+        if !text.ends_with('\n') {
+            return Ok(None);
+        }
+        Ok(Some(text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?))
+    })
+    .await?;
+    ensure!(
+        pids.len() == 2 && pids.iter().all(|pid| is_alive(*pid)),
+        "expected etcd and kube-apiserver: {pids:?}"
+    );
+
+    holder.kill().await?;
+    until(Duration::from_secs(10), format!("the processes {pids:?} to be gone"), || async {
+        Ok(!pids.iter().any(|pid| is_alive(*pid)))
+    })
+    .await
+}
+
+async fn create_account(plane: &ControlPlane, namespace: &str, name: &str) -> Result<()> {
+    let account = ServiceAccount {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        ..ServiceAccount::default()
+    };
+    let accounts: Api<ServiceAccount> = Api::namespaced(plane.client(), namespace);
+    accounts.create(&PostParams::default(), &account).await?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! End-to-end tests: real control planes, a real Prometheus, the operator as a subprocess.
+//!
+//! One file per behaviour, each with `pub fn tests() -> Vec<Test>`; add it to [`all`]. Filters and options are those of
+//! any Rust test: `cargo test -p banyan-e2e --test e2e -- <part of a name>`.
+
+mod harness;
+mod world;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use banyan_e2e::components::{Component, Tools};
+use banyan_e2e::{dirs, process};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use world::{Test, World};
+
+/// Tests that run at the same time: control planes are heavy, and the machines small.
+const THREADS: usize = 2;
+
+/// Every test there is.
+fn all() -> Vec<Test> {
+    [harness::tests()].into_iter().flatten().collect()
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("the end-to-end tests could not run: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    process::stop_on_signals()?;
+    banyan_e2e::install_crypto();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if !arguments.list {
+        // Before the first test, so that no test's time limit has a build in it.
+        runtime.block_on(Tools::ensure(&Component::ALL))?;
+    }
+
+    let world = World::default();
+    let trials = all().into_iter().map(|test| {
+        let (world, handle) = (world.clone(), runtime.handle().clone());
+        Trial::test(test.name, move || {
+            let body = async { tokio::time::timeout(test.limit, (test.run)(world)).await };
+            match handle.block_on(body) {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(Failed::from(format!("{error:#}"))),
+                Err(_) => Err(Failed::from(format!("not done within {} s", test.limit.as_secs()))),
+            }
+        })
+    });
+    let conclusion = libtest_mimic::run(arguments, trials.collect());
+
+    drop(world);
+    process::stop_all(Duration::from_secs(3));
+    if let Some(folder) = dirs::finish(conclusion.has_failed()) {
+        eprintln!("logs of the failed run: {}", folder.display());
+    }
+    Ok(conclusion.exit_code())
+}

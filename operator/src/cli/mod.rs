@@ -1,0 +1,112 @@
+//! The command line: one file per subcommand. Only the result goes to stdout; logs and remarks go to stderr.
+
+mod completion;
+mod crds;
+pub mod manifest;
+mod plan;
+mod rules;
+mod run;
+mod status;
+mod table;
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Keeps a city's computing estate as declared.
+///
+/// Works on custom resources of the API group banyan.dev. Installed as kubectl-banyan it also answers to
+/// `kubectl banyan`.
+#[derive(Debug, Parser)]
+#[command(name = "banyan", version, propagate_version = true)]
+pub struct Cli {
+    /// How logs look on stderr.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "BANYAN_LOG_FORMAT")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator.
+    Run(run::Args),
+    /// Show what manifests would change. Exit code 0: nothing, 1: something, 2: an error.
+    Plan(plan::Args),
+    /// Show the whole estate as a table.
+    Status(status::Args),
+    /// Print the custom resource definitions.
+    Crds(crds::Args),
+    /// Print the alert rules as a Prometheus rule file.
+    Rules(rules::Args),
+    /// Print a completion script for a shell.
+    Completion(completion::Args),
+}
+
+/// Runs the command line and returns its exit code.
+pub fn main() -> ExitCode {
+    // Before anything that may open a connection: with two crypto providers in the tree rustls would not choose.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = Cli::parse();
+    log_to_stderr(cli.log_format, matches!(cli.command, Command::Run(_)));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot start: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::run(args).await,
+            Command::Plan(args) => plan::run(args).await,
+            Command::Status(args) => status::run(args).await,
+            Command::Crds(args) => crds::run(&args),
+            Command::Rules(args) => rules::run(&args),
+            Command::Completion(args) => completion::run(&args),
+        }
+    });
+    // Requests still under way are not waited for.
+    runtime.shutdown_background();
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn log_to_stderr(format: LogFormat, serving: bool) {
+    let default = if serving { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_env("BANYAN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        LogFormat::Json => registry
+            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
+            .init(),
+        LogFormat::Text => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_writer(std::io::stderr),
+            )
+            .init(),
+    }
+}
+
+/// Writes a result to stdout. A closed pipe (`banyan status | head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(Into::into),
+    }
+}

@@ -1,0 +1,143 @@
+//! `banyan status`: the whole estate as a table.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use banyan_crds::{
+    conditions::READY,
+    v1alpha1::{DataCenter, DataCenterStatus},
+};
+use clap::ValueEnum;
+use kube::{Api, Client, ResourceExt, api::ListParams};
+
+use super::{print, table};
+use crate::datacenter::words::{
+    METERS_HEALTHY, NOT_ENFORCING, PUE_VALID, PUE_WITHIN_TARGET, THERMAL_WITHIN_CLASS,
+};
+
+/// Arguments of `banyan status`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names of sites; all of them by default.
+    names: Vec<String>,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A line a site.
+    Table,
+    /// The resources as JSON.
+    Json,
+}
+
+const HEADER: [&str; 11] = [
+    "SITE",
+    "DISTRICT",
+    "PUE",
+    "TARGET",
+    "ANNUAL",
+    "NOW",
+    "OPERATIONAL",
+    "CAT",
+    "COVERAGE",
+    "ENFORCEMENT",
+    "READY",
+];
+
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let client = Client::try_default()
+        .await
+        .context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let api: Api<DataCenter> = Api::all(client);
+    let mut sites = api.list(&ListParams::default()).await.context("DataCenters cannot be listed")?.items;
+    if !args.names.is_empty() {
+        if let Some(missing) =
+            args.names.iter().find(|name| sites.iter().all(|site| site.name_any() != **name))
+        {
+            anyhow::bail!("there is no DataCenter {missing}");
+        }
+        sites.retain(|site| args.names.contains(&site.name_any()));
+    }
+    sites.sort_by_key(ResourceExt::name_any);
+    match args.output {
+        Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(&sites)?))?,
+        Output::Table if sites.is_empty() => eprintln!("there are no DataCenters"),
+        Output::Table => print(&text(&sites))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The table, and below it a line for each thing that wants attention.
+pub fn text(sites: &[DataCenter]) -> String {
+    let rows: Vec<Vec<String>> = sites.iter().map(row).collect();
+    let mut text = table::render(&HEADER, &rows);
+    let remarks: Vec<String> = sites.iter().filter_map(remark).collect();
+    if !remarks.is_empty() {
+        text.push('\n');
+        text.push_str(&remarks.join("\n"));
+        text.push('\n');
+    }
+    text
+}
+
+fn row(dc: &DataCenter) -> Vec<String> {
+    let none = DataCenterStatus::default();
+    let status = dc.status.as_ref().unwrap_or(&none);
+    let annual = status.annual.as_ref();
+    let operational = status.operational.as_ref();
+    let dash = || "-".to_owned();
+    let pue = annual.and_then(|annual| {
+        let value = annual.value.as_ref()?;
+        Some(if annual.interim { format!("{value}i") } else { value.to_string() })
+    });
+    let enforcement = status.enforcement.as_ref().map(|enforcement| {
+        let engaged: Vec<_> =
+            enforcement.engaged.iter().map(|engaged| format!("{:?}", engaged.action)).collect();
+        if engaged.is_empty() { format!("{:?}", enforcement.state) } else { engaged.join("+") }
+    });
+    let ready = status.conditions.iter().find(|condition| condition.type_ == READY);
+    vec![
+        dc.name_any(),
+        dc.spec.location.district.clone().unwrap_or_else(dash),
+        pue.unwrap_or_else(dash),
+        annual.and_then(|annual| annual.target.as_ref()).map_or_else(dash, ToString::to_string),
+        annual.map_or_else(dash, |annual| format!("{:?}", annual.verdict)),
+        operational.and_then(|operational| operational.value.as_ref()).map_or_else(dash, ToString::to_string),
+        operational.map_or_else(dash, |operational| format!("{:?}", operational.verdict)),
+        annual.and_then(|annual| annual.category).map_or_else(dash, |category| category.to_string()),
+        annual.map_or_else(dash, |annual| format!("{}%", annual.coverage_percent)),
+        enforcement.unwrap_or_else(dash),
+        ready.map_or_else(dash, |ready| ready.status.clone()),
+    ]
+}
+
+/// The first thing that is not well, by what a reader must know first.
+fn remark(dc: &DataCenter) -> Option<String> {
+    let conditions = &dc.status.as_ref()?.conditions;
+    let unwell = |kind: &str| {
+        conditions
+            .iter()
+            .find(|condition| condition.type_ == kind && condition.status != "True")
+            .map(|condition| &condition.message)
+    };
+    let refused = || {
+        conditions
+            .iter()
+            .find(|condition| {
+                condition.type_ == NOT_ENFORCING
+                    && matches!(condition.reason.as_str(), "WouldRaisePUE" | "NotSure")
+            })
+            .map(|condition| &condition.message)
+    };
+    let message = unwell(READY)
+        .or_else(|| unwell(METERS_HEALTHY))
+        .or_else(|| unwell(PUE_VALID))
+        .or_else(refused)
+        .or_else(|| unwell(NOT_ENFORCING))
+        .or_else(|| unwell(THERMAL_WITHIN_CLASS))
+        .or_else(|| unwell(PUE_WITHIN_TARGET))?;
+    Some(format!("{}: {message}", dc.name_any()))
+}

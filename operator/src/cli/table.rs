@@ -1,0 +1,54 @@
+//! Plain text tables, aligned by display width, so that Chinese names keep the columns straight.
+
+/// Rows under a header, columns two spaces apart.
+pub fn render(header: &[&str], rows: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            let cells = rows.iter().map(|row| width(&row[column]));
+            cells.chain([width(header[column])]).max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut row = String::new();
+        for (cell, width_wanted) in cells.zip(&widths) {
+            row.push_str(cell);
+            row.push_str(&" ".repeat(width_wanted - width(cell) + 2));
+        }
+        text.push_str(row.trim_end());
+        text.push('\n');
+    };
+    line(&mut header.iter().copied());
+    for row in rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// Columns that a terminal gives to a text: East Asian wide characters take two.
+fn width(text: &str) -> usize {
+    text.chars()
+        .map(|c| match u32::from(c) {
+            0x1100..=0x115F
+            | 0x2E80..=0xA4CF
+            | 0xAC00..=0xD7A3
+            | 0xF900..=0xFAFF
+            | 0xFE30..=0xFE6F
+            | 0xFF00..=0xFF60
+            | 0xFFE0..=0xFFE6
+            | 0x20000..=0x3FFFD => 2,
+            _ => 1,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stay_straight() {
+        let rows = vec![vec!["榕".into(), "1".into()], vec!["abcd".into(), "2".into()]];
+        assert_eq!(render(&["NAME", "X"], &rows), "NAME  X\n榕    1\nabcd  2\n");
+    }
+}

@@ -1,0 +1,409 @@
+//! What is done about a site that misses its target, and when it is undone: a pure step from what is engaged to what
+//! should be.
+//!
+//! One action a dwell, in the order of the spec; undone in reverse order, one a dwell. Whoever switches enforcement off
+//! gets everything back at once. Missing data, maintenance and suspend hold everything as it is.
+
+use banyan_crds::v1alpha1::{Action, EnforcementMode, EnforcementState, Verdict};
+use jiff::{SignedDuration, Timestamp};
+
+/// Whether an action that takes load away would help.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Advice {
+    /// It reduces the year's excess; what the ratio does meanwhile is in the message.
+    Helps(String),
+    /// It would raise the PUE: the site has too little load.
+    WouldRaisePue(String),
+    /// The model is not sure enough.
+    NotSure(String),
+}
+
+/// What the decision is made on.
+#[derive(Clone, Debug)]
+pub struct Situation<'a> {
+    /// The site is being deleted.
+    pub deleting: bool,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// Enforcement is on in this installation, and the site is in this cluster.
+    pub enabled: bool,
+    /// Reason of the maintenance that is going on.
+    pub maintenance: Option<&'a str>,
+    /// Mode of the spec; `None` without an enforcement section.
+    pub mode: Option<EnforcementMode>,
+    /// Actions of the spec, in order.
+    pub wanted: &'a [Action],
+    /// The operational verdict.
+    pub verdict: Verdict,
+    /// Advice on actions that take load away.
+    pub advice: Advice,
+    /// Least time between two steps.
+    pub dwell: SignedDuration,
+    /// Actions in force, in the order in which they were taken.
+    pub engaged: &'a [(Action, Timestamp)],
+    /// When the last step, taken or undone, was.
+    pub last_step: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What should be in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Where enforcement stands.
+    pub state: EnforcementState,
+    /// Actions that stay or come into force, in order.
+    pub engaged: Vec<(Action, Timestamp)>,
+    /// Newly taken.
+    pub taken: Vec<Action>,
+    /// Newly undone, in the order in which they are undone.
+    pub undone: Vec<Action>,
+    /// When the last step was, this one included.
+    pub last_step: Option<Timestamp>,
+    /// When the next step is due, if one is only waiting for the dwell.
+    pub next_step: Option<Timestamp>,
+    /// Constant word.
+    pub reason: &'static str,
+    /// What is so, and why.
+    pub message: String,
+}
+
+/// Whether an action takes load away and therefore needs [`Advice::Helps`].
+const fn takes_load_away(action: Action) -> bool {
+    match action {
+        Action::HoldBatch | Action::PreferElsewhere => true,
+        // A permit rule, not a remedy: it keeps a site that misses its target from growing.
+        Action::FreezeGrowth => false,
+    }
+}
+
+/// One step.
+pub fn decide(situation: &Situation<'_>) -> Decision {
+    let s = situation;
+    let keep = |state, reason, message: String| Decision {
+        state,
+        engaged: s.engaged.to_vec(),
+        taken: vec![],
+        undone: vec![],
+        last_step: s.last_step,
+        next_step: None,
+        reason,
+        message,
+    };
+    let off = if s.deleting {
+        Some(("Deleting", "the site is being deleted: everything is given back".to_owned()))
+    } else if s.suspended {
+        return keep(
+            held_or(s, EnforcementState::Clear),
+            "Suspended",
+            "suspended: nothing is taken or undone".to_owned(),
+        );
+    } else if s.mode.is_none() {
+        Some(("NotRequested", "no enforcement is asked for".to_owned()))
+    } else if !s.enabled {
+        Some(("Disabled", "enforcement is not for this installation: it is switched off, or the site's cluster is another one".to_owned()))
+    } else if s.mode == Some(EnforcementMode::Observe) {
+        let due = s.verdict == Verdict::Violated && !s.wanted.is_empty();
+        let (state, message) = if due {
+            let names: Vec<_> = s.wanted.iter().map(|action| format!("{action:?}")).collect();
+            (
+                EnforcementState::WouldAct,
+                format!("mode is Observe; Enforce would take {}: {}", names.join(", "), text(&s.advice)),
+            )
+        } else {
+            (EnforcementState::Clear, "mode is Observe; nothing would be due".to_owned())
+        };
+        return all_off(s, state, "Observing", message);
+    } else {
+        None
+    };
+    if let Some((reason, message)) = off {
+        return all_off(s, EnforcementState::Clear, reason, message);
+    }
+    if let Some(reason) = s.maintenance {
+        return keep(
+            held_or(s, EnforcementState::Clear),
+            "Maintenance",
+            format!("maintenance ({reason}): nothing is taken or undone"),
+        );
+    }
+    if s.verdict == Verdict::Unknown {
+        return keep(
+            held_or(s, EnforcementState::Clear),
+            "VerdictUnknown",
+            "the verdict is Unknown: nothing is taken or undone".to_owned(),
+        );
+    }
+
+    let ready_at = s.last_step.and_then(|at| at.checked_add(s.dwell).ok()).filter(|at| *at > s.now);
+    let mut engaged = s.engaged.to_vec();
+    let mut taken = Vec::new();
+    let mut undone = Vec::new();
+    let mut next_step = None;
+    let mut refused = None;
+
+    // What the spec no longer names, or what turned out to make things worse, goes first and at once.
+    for at in (0..engaged.len()).rev() {
+        let action = engaged[at].0;
+        let harmful = takes_load_away(action) && matches!(s.advice, Advice::WouldRaisePue(_));
+        if !s.wanted.contains(&action) || harmful {
+            undone.push(action);
+            engaged.remove(at);
+        }
+    }
+    if s.verdict == Verdict::Violated {
+        for action in s.wanted {
+            if engaged.iter().any(|(held, _)| held == action) {
+                continue;
+            }
+            if takes_load_away(*action) && !matches!(s.advice, Advice::Helps(_)) {
+                refused = Some(*action);
+                continue;
+            }
+            if let Some(at) = ready_at.or_else(|| {
+                (!taken.is_empty() && !s.dwell.is_zero()).then(|| s.now.checked_add(s.dwell).unwrap_or(s.now))
+            }) {
+                next_step = Some(at);
+                break;
+            }
+            engaged.push((*action, s.now));
+            taken.push(*action);
+        }
+    } else {
+        while let Some((action, _)) = engaged.last().copied() {
+            if let Some(at) = ready_at.or_else(|| {
+                (!undone.is_empty() && !s.dwell.is_zero())
+                    .then(|| s.now.checked_add(s.dwell).unwrap_or(s.now))
+            }) {
+                next_step = Some(at);
+                break;
+            }
+            undone.push(action);
+            engaged.pop();
+        }
+    }
+    let stepped = !taken.is_empty() || !undone.is_empty();
+    let names = |list: &[(Action, Timestamp)]| {
+        list.iter().map(|(action, _)| format!("{action:?}")).collect::<Vec<_>>().join(", ")
+    };
+    let (state, reason, message) = if s.verdict != Verdict::Violated {
+        if engaged.is_empty() {
+            (EnforcementState::Clear, "Clear", "nothing is due".to_owned())
+        } else {
+            (
+                EnforcementState::Enforcing,
+                "Undoing",
+                format!(
+                    "the site is no longer violated; {} will be undone, one action a dwell",
+                    names(&engaged)
+                ),
+            )
+        }
+    } else if engaged.is_empty() {
+        match (&s.advice, refused) {
+            (Advice::WouldRaisePue(why), Some(_)) => {
+                (EnforcementState::Refused, "WouldRaisePUE", why.clone())
+            }
+            (advice, Some(_)) => (EnforcementState::Refused, "NotSure", text(advice).to_owned()),
+            (_, None) => (EnforcementState::Clear, "NothingToDo", "no action is asked for".to_owned()),
+        }
+    } else {
+        let mut message = format!("in force: {}; {}", names(&engaged), text(&s.advice));
+        if let Some(action) = refused {
+            message = format!("{message}; {action:?} is refused");
+        }
+        (EnforcementState::Enforcing, "Enforcing", message)
+    };
+    Decision {
+        state,
+        engaged,
+        taken,
+        undone,
+        last_step: if stepped { Some(s.now) } else { s.last_step },
+        next_step,
+        reason,
+        message,
+    }
+}
+
+fn text(advice: &Advice) -> &str {
+    match advice {
+        Advice::Helps(text) | Advice::WouldRaisePue(text) | Advice::NotSure(text) => text,
+    }
+}
+
+/// Paused if something is in force that would otherwise be looked at.
+fn held_or(s: &Situation<'_>, otherwise: EnforcementState) -> EnforcementState {
+    if s.engaged.is_empty() && s.mode != Some(EnforcementMode::Enforce) {
+        otherwise
+    } else {
+        EnforcementState::Paused
+    }
+}
+
+fn all_off(s: &Situation<'_>, state: EnforcementState, reason: &'static str, message: String) -> Decision {
+    let undone: Vec<_> = s.engaged.iter().rev().map(|(action, _)| *action).collect();
+    Decision {
+        state,
+        engaged: vec![],
+        taken: vec![],
+        last_step: if undone.is_empty() { s.last_step } else { Some(s.now) },
+        undone,
+        next_step: None,
+        reason,
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use Action::{FreezeGrowth, HoldBatch, PreferElsewhere};
+
+    use super::*;
+
+    const ALL: [Action; 3] = [HoldBatch, PreferElsewhere, FreezeGrowth];
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + minute * 60).unwrap()
+    }
+
+    fn violated<'a>(
+        engaged: &'a [(Action, Timestamp)],
+        last_step: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Situation<'a> {
+        Situation {
+            deleting: false,
+            suspended: false,
+            enabled: true,
+            maintenance: None,
+            mode: Some(EnforcementMode::Enforce),
+            wanted: &ALL,
+            verdict: Verdict::Violated,
+            advice: Advice::Helps("helps".into()),
+            dwell: SignedDuration::from_mins(60),
+            engaged,
+            last_step,
+            now,
+        }
+    }
+
+    #[test]
+    fn one_action_a_dwell_in_the_order_of_the_spec() {
+        let first = decide(&violated(&[], None, at(0)));
+        assert_eq!(first.taken, [HoldBatch]);
+        assert_eq!(first.next_step, Some(at(60)));
+        let early = decide(&violated(&first.engaged, first.last_step, at(59)));
+        assert_eq!(early.taken, []);
+        assert_eq!(early.next_step, Some(at(60)));
+        let second = decide(&violated(&first.engaged, first.last_step, at(60)));
+        assert_eq!(second.taken, [PreferElsewhere]);
+        let third = decide(&violated(&second.engaged, second.last_step, at(120)));
+        assert_eq!(third.engaged.iter().map(|(action, _)| *action).collect::<Vec<_>>(), ALL);
+        assert_eq!(third.next_step, None);
+    }
+
+    #[test]
+    fn undone_in_reverse_one_a_dwell() {
+        let engaged: Vec<_> = ALL.iter().map(|action| (*action, at(0))).collect();
+        let clear = |engaged: &[(Action, Timestamp)], last, now| {
+            decide(&Situation { verdict: Verdict::Compliant, ..violated(engaged, last, now) })
+        };
+        let first = clear(&engaged, Some(at(0)), at(60));
+        assert_eq!(first.undone, [FreezeGrowth]);
+        assert_eq!(first.state, EnforcementState::Enforcing);
+        let second = clear(&first.engaged, first.last_step, at(120));
+        assert_eq!(second.undone, [PreferElsewhere]);
+        let third = clear(&second.engaged, second.last_step, at(180));
+        assert_eq!(third.undone, [HoldBatch]);
+        assert_eq!(third.state, EnforcementState::Clear);
+    }
+
+    #[test]
+    fn without_a_dwell_everything_happens_at_once() {
+        let mut situation = violated(&[], None, at(0));
+        situation.dwell = SignedDuration::ZERO;
+        let all = decide(&situation);
+        assert_eq!(all.taken, ALL);
+        let back = decide(&Situation {
+            verdict: Verdict::AtRisk,
+            engaged: &all.engaged,
+            last_step: all.last_step,
+            ..situation
+        });
+        assert_eq!(back.undone, [FreezeGrowth, PreferElsewhere, HoldBatch]);
+    }
+
+    #[test]
+    fn switching_off_gives_everything_back_at_once_in_reverse() {
+        let engaged: Vec<_> = ALL.iter().map(|action| (*action, at(0))).collect();
+        for situation in [
+            Situation { deleting: true, ..violated(&engaged, Some(at(0)), at(1)) },
+            Situation { mode: Some(EnforcementMode::Observe), ..violated(&engaged, Some(at(0)), at(1)) },
+            Situation { mode: None, ..violated(&engaged, Some(at(0)), at(1)) },
+            Situation { enabled: false, ..violated(&engaged, Some(at(0)), at(1)) },
+            // Deleting wins over suspend: nothing may be left behind.
+            Situation { deleting: true, suspended: true, ..violated(&engaged, Some(at(0)), at(1)) },
+        ] {
+            assert_eq!(decide(&situation).undone, [FreezeGrowth, PreferElsewhere, HoldBatch]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_or_undone_while_blind_suspended_or_in_maintenance() {
+        let engaged = [(HoldBatch, at(0))];
+        for situation in [
+            Situation { verdict: Verdict::Unknown, ..violated(&engaged, Some(at(0)), at(600)) },
+            Situation { suspended: true, ..violated(&engaged, Some(at(0)), at(600)) },
+            Situation {
+                suspended: true,
+                verdict: Verdict::Compliant,
+                ..violated(&engaged, Some(at(0)), at(600))
+            },
+            Situation { maintenance: Some("UPS test"), ..violated(&engaged, Some(at(0)), at(600)) },
+        ] {
+            let decision = decide(&situation);
+            assert_eq!(decision.engaged, engaged);
+            assert_eq!((decision.taken, decision.undone), (vec![], vec![]));
+            assert_eq!(decision.state, EnforcementState::Paused);
+        }
+    }
+
+    #[test]
+    fn what_would_raise_the_pue_is_refused_but_a_freeze_is_not_a_remedy() {
+        let advice = Advice::WouldRaisePue("underloaded".into());
+        let refused = decide(&Situation {
+            wanted: &[HoldBatch, PreferElsewhere],
+            advice: advice.clone(),
+            ..violated(&[], None, at(0))
+        });
+        assert_eq!((refused.state, refused.reason), (EnforcementState::Refused, "WouldRaisePUE"));
+        let frozen = decide(&Situation { advice: advice.clone(), ..violated(&[], None, at(0)) });
+        assert_eq!(frozen.taken, [FreezeGrowth]);
+        // And what is in force is given back when the prediction turns.
+        let engaged = [(HoldBatch, at(0))];
+        let turned =
+            decide(&Situation { wanted: &[HoldBatch], advice, ..violated(&engaged, Some(at(0)), at(1)) });
+        assert_eq!(turned.undone, [HoldBatch]);
+    }
+
+    #[test]
+    fn not_sure_is_not_enough_to_act_and_not_enough_to_undo() {
+        let advice = Advice::NotSure("few samples".into());
+        let refused =
+            decide(&Situation { wanted: &[HoldBatch], advice: advice.clone(), ..violated(&[], None, at(0)) });
+        assert_eq!((refused.state, refused.reason), (EnforcementState::Refused, "NotSure"));
+        let engaged = [(HoldBatch, at(0))];
+        let kept = decide(&Situation { advice, ..violated(&engaged, Some(at(0)), at(90)) });
+        assert_eq!(kept.engaged[0], engaged[0]);
+    }
+
+    #[test]
+    fn an_action_taken_out_of_the_spec_is_undone() {
+        let engaged = [(HoldBatch, at(0)), (FreezeGrowth, at(60))];
+        let decision =
+            decide(&Situation { wanted: &[FreezeGrowth], ..violated(&engaged, Some(at(60)), at(61)) });
+        assert_eq!(decision.undone, [HoldBatch]);
+        assert_eq!(decision.engaged, [(FreezeGrowth, at(60))]);
+    }
+}

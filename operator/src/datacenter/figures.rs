@@ -1,0 +1,375 @@
+//! The figures of a site as metrics: live values that the status does not carry, and every figure that it does.
+//!
+//! A thousand sites have sixty figures each, so they are kept as plain numbers and turned into metric families only
+//! when they are scraped.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use banyan_crds::v1alpha1::{Action, DataCenter, DataCenterStatus, EnforcementState, Verdict};
+use prometheus::{
+    core::{Collector, Desc},
+    proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType},
+};
+
+use super::{
+    energy::Window, observe::Observation, plan::Judgement, site::MeterInput, spec::Site, thermal, windows,
+    words,
+};
+
+/// A metric: name, help, and its label beside `data_center`, if it has one.
+struct Definition(&'static str, &'static str, Option<&'static str>);
+
+macro_rules! metrics {
+    ($($id:ident = $name:literal, $help:literal, $label:expr;)*) => {
+        /// A metric of this room.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        enum Id { $($id),* }
+        const DEFINITIONS: &[Definition] = &[$(Definition(concat!("banyan_datacenter_", $name), $help, $label)),*];
+    };
+}
+
+metrics! {
+    Pue = "pue_ratio", "PUE over a window", Some("window");
+    Target = "pue_target_ratio", "PUE target: of today, and weighted over the annual span", Some("horizon");
+    Judged = "verdict", "1 for the verdict that holds, by horizon", Some("verdict");
+    Coverage = "coverage_ratio", "Metered share of the last operational window by side, and of the annual span", Some("side");
+    FacilityKw = "facility_kilowatts", "Mean power of the facility in the last valid closed window", None;
+    ItKw = "it_kilowatts", "Mean power of the IT equipment in the last valid closed window", None;
+    MeterHealthy = "meter_healthy", "1 while a meter gives readings that can be true", Some("meter");
+    MeterResets = "meter_resets", "Restarts at zero of a meter since the day before", Some("meter");
+    MeterLast = "meter_last_sample_timestamp_seconds", "Time of a meter's last usable reading", Some("meter");
+    Allowed = "budget_allowed_overhead_kilowatt_hours", "Overhead that the target allows in the calendar year", None;
+    Used = "budget_used_overhead_kilowatt_hours", "Overhead used in the calendar year so far", None;
+    Burn = "budget_burn_rate_ratio", "Overhead used over overhead allowed in a window", Some("window");
+    Forecast = "forecast_pue_ratio", "Projected PUE, and the one that the rest of the year must keep", Some("horizon");
+    Fixed = "model_fixed_overhead_kilowatts", "Overhead at no IT load, as fitted", None;
+    Marginal = "model_marginal_ratio", "Facility energy per kWh of IT more, with its 95 % interval", Some("bound");
+    RSquared = "model_r_squared_ratio", "Share of the variance that the model explains", None;
+    Wue = "wue_litres_per_kilowatt_hour", "Water usage effectiveness over the annual span", None;
+    Cue = "cue_kilograms_per_kilowatt_hour", "Carbon usage effectiveness over the annual span", None;
+    Ref = "ref_ratio", "Renewable energy factor over the annual span", None;
+    Erf = "erf_ratio", "Energy reuse factor over the annual span", None;
+    Inlet = "inlet_temperature_celsius", "Hottest inlet", None;
+    InletLimit = "inlet_temperature_limit_celsius", "Limits of the inlet temperature: recommended, and allowable in the class", Some("limit");
+    Humidity = "relative_humidity_percent", "Lowest and highest relative humidity at inlets", Some("bound");
+    State = "enforcement_state", "1 for the state of enforcement that holds", Some("state");
+    Engaged = "enforcement_engaged", "1 for each action in force", Some("action");
+    Maintenance = "maintenance", "1 during announced work", None;
+    Racks = "racks", "Standard racks", Some("state");
+    Valid = "pue_valid", "1 while the last closed window has a valid PUE", None;
+    Invalid = "pue_invalid", "1 for the reason for which it has none", Some("reason");
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+struct Figure {
+    id: Id,
+    label: Cow<'static, str>,
+    /// Only verdicts and coverage have a third label.
+    extra: Option<(&'static str, &'static str)>,
+    value: f64,
+}
+
+/// The figures of one site.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures(Vec<Figure>);
+
+impl Figures {
+    fn set(&mut self, id: Id, label: impl Into<Cow<'static, str>>, value: f64) {
+        self.0.push(Figure { id, label: label.into(), extra: None, value });
+    }
+
+    fn set_if(&mut self, id: Id, label: &'static str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.set(id, label, value);
+        }
+    }
+
+    fn set_by(&mut self, id: Id, label: &'static str, extra: (&'static str, &'static str), value: f64) {
+        self.0.push(Figure { id, label: label.into(), extra: Some(extra), value });
+    }
+
+    /// Takes the figures from what was seen and judged.
+    #[allow(clippy::too_many_arguments)] // One place where everything about a site comes together.
+    pub(super) fn fill(
+        &mut self,
+        dc: &DataCenter,
+        site: Option<&Site>,
+        meters: &[MeterInput],
+        judgement: Option<&Judgement>,
+        seen: &Observation,
+        status: &DataCenterStatus,
+        maintenance: bool,
+    ) {
+        self.set(Id::Maintenance, "", f64::from(u8::from(maintenance)));
+        if let Some(racks) = &dc.spec.racks {
+            self.set(Id::Racks, "standard", racks.standard as f64);
+            self.set_if(Id::Racks, "in_use", status.racks_in_use.map(|racks| racks as f64));
+        }
+        if let (Some(site), Some(judgement)) = (site, judgement) {
+            self.judged(site, meters, judgement, seen, status);
+        }
+        self.meters(site, meters, seen);
+        if let Some(thermal) = &dc.spec.thermal {
+            self.set(Id::InletLimit, "recommended", *thermal::RECOMMENDED_CELSIUS.end());
+            self.set(Id::InletLimit, "allowable", thermal::allowable(thermal.ashrae_class).max_celsius);
+            if let Some(Ok(air)) = &seen.air {
+                self.set(Id::Inlet, "", air.hottest);
+                self.set_if(Id::Humidity, "low", air.humidity.map(|(low, _)| low));
+                self.set_if(Id::Humidity, "high", air.humidity.map(|(_, high)| high));
+            }
+        }
+        if let Some(enforcement) = &status.enforcement {
+            use EnforcementState::{Clear, Enforcing, Paused, Refused, WouldAct};
+            for (state, name) in [
+                (Clear, "Clear"),
+                (WouldAct, "WouldAct"),
+                (Enforcing, "Enforcing"),
+                (Refused, "Refused"),
+                (Paused, "Paused"),
+            ] {
+                self.set(Id::State, name, f64::from(u8::from(enforcement.state == state)));
+            }
+            for (action, name) in [
+                (Action::HoldBatch, "HoldBatch"),
+                (Action::PreferElsewhere, "PreferElsewhere"),
+                (Action::FreezeGrowth, "FreezeGrowth"),
+            ] {
+                let engaged = enforcement.engaged.iter().any(|engaged| engaged.action == action);
+                self.set(Id::Engaged, name, f64::from(u8::from(engaged)));
+            }
+        }
+    }
+
+    fn judged(
+        &mut self,
+        site: &Site,
+        meters: &[MeterInput],
+        judgement: &Judgement,
+        seen: &Observation,
+        status: &DataCenterStatus,
+    ) {
+        let Judgement { operational, annual, budget, model, kilowatts, next_hour, .. } = judgement;
+        let number =
+            |text: &Option<banyan_crds::values::Decimal>| text.as_ref().and_then(|text| text.number().ok());
+        let known = operational.verdict != Verdict::Unknown;
+        self.set_if(Id::Pue, "operational", number(&operational.value).filter(|_| known));
+        self.set_if(Id::Pue, "annual", annual.pue);
+        let instant = windows::instant(site, meters).and_then(|reading| reading.pue.ok());
+        self.set_if(Id::Pue, "instant", instant);
+        let today = site.glide.as_ref().and_then(|glide| glide.target_on(site.today(seen.now)));
+        self.set_if(Id::Target, "today", today);
+        self.set_if(Id::Target, "annual", annual.target);
+        if site.glide.is_some() {
+            for (horizon, verdict) in [("annual", annual.verdict), ("operational", operational.verdict)] {
+                for (candidate, name) in [
+                    (Verdict::Compliant, "Compliant"),
+                    (Verdict::AtRisk, "AtRisk"),
+                    (Verdict::Violated, "Violated"),
+                    (Verdict::Provisional, "Provisional"),
+                    (Verdict::Unknown, "Unknown"),
+                ] {
+                    self.set_by(
+                        Id::Judged,
+                        name,
+                        ("horizon", horizon),
+                        f64::from(u8::from(verdict == candidate)),
+                    );
+                }
+            }
+        }
+        self.set_by(Id::Coverage, "facility", ("window", "annual"), annual.coverage);
+        self.set_by(Id::Coverage, "it", ("window", "annual"), annual.coverage);
+        self.last_window(site, meters, judgement, seen);
+        self.set_if(Id::FacilityKw, "", kilowatts.map(|(facility, _)| facility));
+        self.set_if(Id::ItKw, "", kilowatts.map(|(_, it)| it));
+        if let Some(budget) = budget {
+            self.set(Id::Allowed, "", budget.allowed_wh as f64 / 1000.0);
+            self.set(Id::Used, "", budget.used_wh as f64 / 1000.0);
+            for burn in &budget.burn_rates {
+                self.set(Id::Burn, burn.window, burn.rate);
+            }
+            self.set_if(Id::Forecast, "year_end", budget.projection.map(|ahead| ahead.year_end));
+            self.set_if(Id::Forecast, "rest_of_year_required", budget.required_for_rest_of_year);
+        }
+        self.set_if(Id::Forecast, "next_hour", *next_hour);
+        if let Some(model) = model {
+            self.set(Id::Fixed, "", model.fixed_kw);
+            self.set(Id::Marginal, "value", model.marginal_ratio());
+            self.set(Id::Marginal, "low", model.low);
+            self.set(Id::Marginal, "high", model.high);
+            self.set(Id::RSquared, "", model.r_squared);
+        }
+        if let Some(indicators) = &status.indicators {
+            self.set_if(Id::Wue, "", number(&indicators.wue));
+            self.set_if(Id::Cue, "", number(&indicators.cue));
+            self.set_if(Id::Ref, "", number(&indicators.renewable));
+            self.set_if(Id::Erf, "", number(&indicators.erf));
+        }
+    }
+
+    /// The last closed window, judged again for its coverage where this look closed none.
+    fn last_window(&mut self, site: &Site, meters: &[MeterInput], judgement: &Judgement, seen: &Observation) {
+        if meters.is_empty() {
+            return;
+        }
+        let unread = judgement.operational.blind_since.is_some();
+        let reading = match (judgement.windows.last(), &judgement.operational.until) {
+            _ if unread => None,
+            (Some(judged), _) => Some(judged.reading.clone()),
+            (None, Some(until)) => {
+                let to = until.0.as_millisecond();
+                // Further back than what is fetched each time there is nothing to judge from.
+                let near = to + windows::RECENT_HOURS * 3_600_000 > seen.now.as_millisecond();
+                near.then(|| windows::judge(site, meters, Window { from: to - site.window_ms, to }).reading)
+            }
+            (None, None) => None,
+        };
+        let (facility, it) =
+            reading.as_ref().map_or((0.0, 0.0), |reading| (reading.facility_coverage, reading.it_coverage));
+        self.set_by(Id::Coverage, "facility", ("window", "operational"), facility);
+        self.set_by(Id::Coverage, "it", ("window", "operational"), it);
+        match reading.map(|reading| reading.pue) {
+            Some(Ok(_)) => self.set(Id::Valid, "", 1.0),
+            Some(Err(invalid)) => {
+                self.set(Id::Valid, "", 0.0);
+                self.set(Id::Invalid, words::invalid_reason(&invalid), 1.0);
+            }
+            None => self.set(Id::Valid, "", 0.0),
+        }
+    }
+
+    fn meters(&mut self, site: Option<&Site>, meters: &[MeterInput], seen: &Observation) {
+        let now = seen.now.as_millisecond();
+        for meter in meters {
+            let curve = meter.curve.as_ref();
+            let last = curve.and_then(super::energy::Curve::last_sample);
+            let served = meter.rules.in_service(Window { from: now - 1, to: now }).length_ms() > 0;
+            if !served {
+                continue;
+            }
+            let fresh = last.is_some_and(|last| last + 2 * meter.rules.settle_ms() >= now);
+            self.set(Id::MeterHealthy, meter.name.clone(), f64::from(u8::from(fresh)));
+            if let Some(last) = last {
+                self.set(Id::MeterLast, meter.name.clone(), last as f64 / 1000.0);
+            }
+            let since =
+                site.and_then(|site| windows::day_start(site, site.today(seen.now).yesterday().ok()?));
+            if let (Some(curve), Some(from)) = (curve, since) {
+                self.set(
+                    Id::MeterResets,
+                    meter.name.clone(),
+                    f64::from(curve.reading(Window { from, to: now }).resets),
+                );
+            }
+        }
+    }
+}
+
+/// The figures of all sites, collected when they are scraped.
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<BTreeMap<String, Figures>>>);
+
+impl Board {
+    /// The present figures of a site.
+    pub fn show(&self, name: &str, figures: Figures) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), figures);
+    }
+
+    /// The site is gone.
+    pub fn forget(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// No site is shown: another replica leads, and shows them.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Collector for Board {
+    fn desc(&self) -> Vec<&Desc> {
+        // Families come and go with the sites; the registry only needs to know of none that would collide.
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut families: BTreeMap<Id, Vec<Metric>> = BTreeMap::new();
+        for (name, figures) in sites.iter() {
+            for figure in &figures.0 {
+                let mut labels = vec![pair("data_center", name)];
+                if let Some(label) = DEFINITIONS[figure.id as usize].2 {
+                    labels.push(pair(label, &figure.label));
+                }
+                if let Some((label, value)) = figure.extra {
+                    labels.push(pair(label, value));
+                }
+                let mut gauge = Gauge::default();
+                gauge.set_value(figure.value);
+                let mut metric = Metric::from_label(labels);
+                metric.set_gauge(gauge);
+                families.entry(figure.id).or_default().push(metric);
+            }
+        }
+        families
+            .into_iter()
+            .map(|(id, metrics)| {
+                let Definition(name, help, _) = DEFINITIONS[id as usize];
+                let mut family = MetricFamily::default();
+                family.set_name(name.to_owned());
+                family.set_help(help.to_owned());
+                family.set_field_type(MetricType::GAUGE);
+                family.set_metric(metrics);
+                family
+            })
+            .collect()
+    }
+}
+
+fn pair(name: &str, value: &str) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
+    pair
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_rendered_with_their_labels_and_vanish_with_their_site() {
+        let registry = prometheus::Registry::new();
+        let board = Board::default();
+        registry.register(Box::new(board.clone())).unwrap();
+        let mut figures = Figures::default();
+        figures.set(Id::Pue, "annual", 1.27);
+        figures.set_by(Id::Judged, "Violated", ("horizon", "annual"), 1.0);
+        figures.set(Id::Maintenance, "", 0.0);
+        board.show("changle-1", figures);
+        let text = crate::kernel::metrics::render(&registry).unwrap();
+        for line in [
+            r#"banyan_datacenter_pue_ratio{data_center="changle-1",window="annual"} 1.27"#,
+            r#"banyan_datacenter_verdict{data_center="changle-1",verdict="Violated",horizon="annual"} 1"#,
+            r#"banyan_datacenter_maintenance{data_center="changle-1"} 0"#,
+            "# TYPE banyan_datacenter_pue_ratio gauge",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        board.forget("changle-1");
+        assert!(!crate::kernel::metrics::render(&registry).unwrap().contains("changle-1"));
+    }
+
+    #[test]
+    fn every_metric_is_documented() {
+        let page = include_str!("../../../docs/metrics.md");
+        for Definition(name, ..) in DEFINITIONS {
+            assert!(page.contains(name), "{name} is not in docs/metrics.md");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+use jiff::civil::date;
+use proptest::prelude::*;
+
+use super::*;
+use crate::datacenter::energy::Window;
+use crate::datacenter::site::ExtraAmounts;
+
+fn day(date: Date) -> Day {
+    Day {
+        date,
+        facility_wh: 121_600_000,
+        it_wh: 95_000_000,
+        facility_coverage: 9987,
+        it_coverage: 10_000,
+        flags: Flags::default(),
+        extras: Extras::default(),
+    }
+}
+
+/// `count` days from `first`.
+fn days(first: Date, count: i64) -> Ledger {
+    (0..count).map(|index| day(first + index.days())).collect()
+}
+
+#[test]
+fn a_ledger_reads_as_its_documentation_shows() {
+    let second = Day {
+        facility_wh: 121_700_000,
+        it_wh: 95_100_000,
+        flags: Flags::RESET,
+        extras: Extras { water_ml: Some(5_000_000), ..Extras::default() },
+        ..day(date(2026, 3, 2))
+    };
+    let ledger: Ledger = [second, day(date(2026, 3, 1))].into_iter().collect();
+    let text = "banyan-ledger 1\n\
+        2026-03-01,121600000,95000000,9987,10000,0\n\
+        2026-03-02,121700000,95100000,9987,10000,2,,,5000000,\n";
+    assert_eq!(ledger.encode(), text);
+    assert_eq!(Ledger::decode(text).unwrap(), ledger);
+}
+
+#[test]
+fn a_full_ledger_fits_where_it_is_kept() {
+    // 400 days of a 100 MW site: 2.4 GWh are ten digits, 10 + 10 + 10 + 4 + 5 + 1 and six separators a row.
+    let big = |index: i64| Day {
+        facility_wh: 3_100_000_000,
+        it_wh: 2_400_000_000,
+        ..day(date(2026, 1, 1) + index.days())
+    };
+    let ledger: Ledger = (0..400).map(big).collect();
+    let text = ledger.encode();
+    assert_eq!(text.lines().nth(1).unwrap().len() + 1, 46);
+    assert!(text.len() < 24_000, "{} bytes", text.len());
+}
+
+#[test]
+fn the_oldest_days_fall_out() {
+    let ledger = days(date(2025, 1, 1), 402);
+    assert_eq!(
+        (ledger.len(), ledger.first_date(), ledger.last_date()),
+        (400, Some(date(2025, 1, 3)), Some(date(2026, 2, 6)))
+    );
+    let mut text = days(date(2025, 1, 1), 400).encode();
+    text.push_str("2026-02-05,1,1,0,0,0\n");
+    assert_eq!(Ledger::decode(&text).unwrap().first_date(), Some(date(2025, 1, 2)));
+}
+
+#[test]
+fn a_text_that_is_no_ledger_is_refused_with_its_line() {
+    let wrong =
+        |rows: &str| Ledger::decode(&format!("banyan-ledger 1\n2026-03-01,1,1,0,0,0\n{rows}")).unwrap_err();
+    for (rows, message) in [
+        ("2026-03-02,1,1,0,0", "line 3 of the ledger: it has neither 6 nor 10 fields"),
+        ("\n2026-02-30,1,1,0,0,0", "line 4 of the ledger: its first field is not a day like 2026-01-31"),
+        ("2026-03-02,1.5,1,0,0,0", "line 3 of the ledger: an amount is not a whole number up to 10^15"),
+        (
+            "2026-03-02,1,-1000000000000001,0,0,0",
+            "line 3 of the ledger: an amount is not a whole number up to 10^15",
+        ),
+        ("2026-03-02,1,1,0,0,0,,x,,", "line 3 of the ledger: an amount is not a whole number up to 10^15"),
+        (
+            "2026-03-02,1,1,10001,0,0",
+            "line 3 of the ledger: a coverage is not a whole number from 0 to 10000",
+        ),
+        ("2026-03-02,1,1,0,0,-1", "line 3 of the ledger: its flags are not a number from 0 to 65535"),
+        ("2026-03-01,1,1,0,0,0", "line 3 of the ledger: its day does not come after the one before it"),
+        ("2026-02-28,1,1,0,0,0", "line 3 of the ledger: its day does not come after the one before it"),
+    ] {
+        assert_eq!(wrong(rows).to_string(), message);
+    }
+    for text in ["", "2026-03-01,1,1,0,0,0", "banyan-ledger", "banyan-ledger one"] {
+        assert_eq!(Ledger::decode(text), Err(LedgerError::NotALedger), "{text}");
+    }
+    assert_eq!(
+        Ledger::decode("banyan-ledger 2\nwhatever").unwrap_err().to_string(),
+        "the ledger has version 2, and this Banyan reads up to 1: run the newer version that wrote it"
+    );
+    assert!(Ledger::decode("banyan-ledger 1").unwrap().is_empty());
+}
+
+#[test]
+fn a_closed_day_is_written_once_and_open_for_three_days() {
+    let the_day = date(2026, 3, 10);
+    let late = Day { it_wh: 95_500_000, ..day(the_day) };
+    let mut ledger = Ledger::default();
+    assert_eq!(ledger.merge_day(day(the_day), the_day), Change::Open);
+    assert!(ledger.is_empty());
+    assert_eq!(ledger.merge_day(day(the_day), date(2026, 3, 11)), Change::Added);
+    assert_eq!(ledger.merge_day(day(the_day), date(2026, 3, 11)), Change::Unchanged);
+    // On the 13th, three days later, it may still change; it then says so, and the same again changes nothing.
+    assert_eq!(ledger.merge_day(late.clone(), date(2026, 3, 13)), Change::Replaced);
+    assert_eq!(ledger.get(the_day).unwrap(), &Day { flags: Flags::LATE, ..late.clone() });
+    assert_eq!(ledger.merge_day(late.clone(), date(2026, 3, 13)), Change::Unchanged);
+    // On the 14th it stands.
+    assert_eq!(ledger.merge_day(day(the_day), date(2026, 3, 14)), Change::Kept);
+    assert_eq!(ledger.get(the_day).unwrap().it_wh, 95_500_000);
+}
+
+#[test]
+fn a_server_that_has_lost_readings_does_not_undo_a_day() {
+    let the_day = date(2026, 3, 10);
+    let today = date(2026, 3, 11);
+    let mut ledger: Ledger = [day(the_day)].into_iter().collect();
+    let lost = Day { it_wh: 10, it_coverage: 100, flags: Flags::MISSING, ..day(the_day) };
+    assert_eq!(ledger.merge_day(lost.clone(), today), Change::Kept);
+    assert_eq!(ledger.get(the_day).unwrap(), &day(the_day));
+    // The other way round the day gets its readings.
+    let mut ledger: Ledger = [lost].into_iter().collect();
+    assert_eq!(ledger.merge_day(day(the_day), today), Change::Replaced);
+}
+
+#[test]
+fn a_day_that_is_absent_may_be_filled_in_at_any_age() {
+    let today = date(2026, 3, 20);
+    let mut ledger = days(date(2026, 3, 10), 5);
+    assert_eq!(ledger.merge_day(day(date(2025, 6, 1)), today), Change::Added);
+    assert_eq!(ledger.first_date(), Some(date(2025, 6, 1)));
+    let mut full = days(date(2025, 2, 1), 400);
+    assert_eq!(full.merge_day(day(date(2025, 1, 31)), today), Change::TooOld);
+    assert_eq!(full.len(), 400);
+}
+
+#[test]
+fn days_of_a_range_include_both_ends() {
+    let ledger = days(date(2026, 3, 1), 10);
+    let dates: Vec<i8> =
+        ledger.range(date(2026, 3, 9)..=date(2026, 4, 1)).iter().map(|day| day.date.day()).collect();
+    assert_eq!(dates, [9, 10]);
+    assert!(ledger.range(date(2026, 3, 5)..=date(2026, 3, 4)).is_empty());
+}
+
+#[test]
+fn days_below_the_coverage_are_left_out_of_both_sums() {
+    // 1: 100 Wh / 80 Wh, 99 %; 2: covered to 94.99 %; 3: no row; 4: 130 Wh / 100 Wh, 96 %.
+    // 230 / 180 over two days; (9900 + 9600) / 4 days = 4875.
+    let plain = |number: i8, facility_wh: i64, it_wh: i64, facility_coverage: u16, it_coverage: u16| Day {
+        facility_wh,
+        it_wh,
+        facility_coverage,
+        it_coverage,
+        ..day(date(2026, 3, number))
+    };
+    let ledger: Ledger =
+        [plain(1, 100, 80, 9900, 10_000), plain(2, 500, 1, 10_000, 9499), plain(4, 130, 100, 9800, 9600)]
+            .into_iter()
+            .collect();
+    let totals = ledger.totals(date(2026, 3, 1)..=date(2026, 3, 4), 9500);
+    assert_eq!((totals.facility_wh, totals.it_wh, totals.days, totals.span_days), (230, 180, 2, 4));
+    assert_eq!(totals.coverage, 4875);
+    assert!((totals.pue().unwrap() - 230.0 / 180.0).abs() < 1e-12);
+    assert_eq!(ledger.totals(date(2026, 4, 1)..=date(2026, 4, 30), 9500).pue(), None);
+}
+
+#[test]
+fn days_that_contradict_themselves_count_for_nothing() {
+    for flag in [Flags::SUSPECT, Flags::MISSING] {
+        let ledger: Ledger =
+            [Day { flags: flag.with(Flags::RESET), ..day(date(2026, 3, 1)) }].into_iter().collect();
+        assert_eq!(ledger.totals(date(2026, 3, 1)..=date(2026, 3, 1), 0).days, 0);
+    }
+    assert!(Day { flags: Flags::LATE.with(Flags::RESET), ..day(date(2026, 3, 1)) }.counts(9500));
+}
+
+#[test]
+fn an_extra_is_set_against_the_days_that_tell_it() {
+    let with = |number: i8, water_ml: Option<i64>| Day {
+        facility_wh: 130,
+        it_wh: 100,
+        extras: Extras { water_ml, ..Extras::default() },
+        ..day(date(2026, 3, number))
+    };
+    let ledger: Ledger = [with(1, Some(40)), with(2, None), with(3, Some(2))].into_iter().collect();
+    let totals = ledger.totals(date(2026, 3, 1)..=date(2026, 3, 3), 9500);
+    assert_eq!(totals.it_wh, 300);
+    assert_eq!(totals.water_ml, ExtraTotal { amount: 42, facility_wh: 260, it_wh: 200, days: 2 });
+    assert_eq!(totals.carbon_g.days, 0);
+}
+
+#[test]
+fn months_are_cut_to_the_range_and_are_there_without_rows() {
+    let ledger = days(date(2026, 1, 30), 3);
+    let months = ledger.months(date(2026, 1, 15)..=date(2026, 3, 2), 9500);
+    let figures: Vec<_> =
+        months.iter().map(|month| (month.from, month.to, month.span_days, month.days)).collect();
+    assert_eq!(
+        figures,
+        [
+            (date(2026, 1, 15), date(2026, 1, 31), 17, 2),
+            (date(2026, 2, 1), date(2026, 2, 28), 28, 1),
+            (date(2026, 3, 1), date(2026, 3, 2), 2, 0)
+        ]
+    );
+}
+
+#[test]
+fn a_reading_becomes_a_row() {
+    let reading = SiteReading {
+        window: Window { from: 0, to: 86_400_000 },
+        span: Window { from: 0, to: 86_400_000 },
+        facility_wh: Some(121_600_000.4),
+        it_wh: Some(94_999_999.6),
+        facility_coverage: 0.9987,
+        it_coverage: 0.99999,
+        extras: ExtraAmounts { carbon_g: Some(7.5), ..ExtraAmounts::default() },
+        meters: Vec::new(),
+        pue: Ok(1.28),
+    };
+    let row = Day::from_reading(date(2026, 3, 1), &reading);
+    let extras = Extras { carbon_g: Some(8), ..Extras::default() };
+    assert_eq!(row, Day { it_coverage: 9999, extras, ..day(date(2026, 3, 1)) });
+    // An unknown side is marked, and not a day without use.
+    let unknown = SiteReading { it_wh: None, it_coverage: 0.0, ..reading.clone() };
+    let row = Day::from_reading(date(2026, 3, 1), &unknown);
+    assert_eq!((row.it_wh, row.flags), (0, Flags::MISSING));
+    let suspect = SiteReading { pue: Err(Invalid::BetterThanPerfect { pue: 0.9 }), ..reading };
+    assert_eq!(Day::from_reading(date(2026, 3, 1), &suspect).flags, Flags::SUSPECT);
+}
+
+prop_compose! {
+    fn any_day()(
+        offset in 0..700_i64,
+        facility_wh in -MOST..=MOST,
+        it_wh in -MOST..=MOST,
+        facility_coverage in 0..=10_000_u16,
+        it_coverage in 0..=10_000_u16,
+        flags in any::<u16>(),
+        extras in proptest::array::uniform4(proptest::option::of(-MOST..=MOST)),
+    ) -> Day {
+        let [renewable_wh, reuse_wh, water_ml, carbon_g] = extras;
+        Day {
+            date: date(2025, 1, 1) + offset.days(),
+            facility_wh, it_wh, facility_coverage, it_coverage,
+            flags: Flags(flags),
+            extras: Extras { renewable_wh, reuse_wh, water_ml, carbon_g },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(days in proptest::collection::vec(any_day(), 0..60)) {
+        let ledger: Ledger = days.into_iter().collect();
+        prop_assert!(ledger.len() <= MAX_DAYS);
+        prop_assert_eq!(Ledger::decode(&ledger.encode()).unwrap(), ledger);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_fail_otherwise_than_by_an_error(text in "(banyan-ledger 1\n)?[-0-9,\n a-z]{0,200}") {
+        let _ = Ledger::decode(&text);
+    }
+}

@@ -1,0 +1,161 @@
+//! Data centres: energy metered, PUE judged against a glide path, and what is done about a site that misses it.
+//!
+//! ```text
+//! observe ── samples ──► energy, site ──► ledger ──► verdict, budget, model ──► enforce ──► plan
+//! ```
+//!
+//! [`observe`] is the only file that reads, everything else is a pure function of plain data.
+
+pub mod benefit;
+pub mod budget;
+pub mod energy;
+pub mod enforce;
+pub mod figures;
+pub mod grade;
+pub mod holds;
+pub mod ledger;
+pub mod model;
+pub mod observe;
+pub mod plan;
+pub mod settle;
+pub mod site;
+pub mod spec;
+pub mod thermal;
+pub mod verdict;
+pub mod windows;
+pub mod words;
+
+use std::sync::Arc;
+
+use banyan_crds::v1alpha1::{DataCenter, DataCenterStatus};
+use kube::{Resource, ResourceExt, core::ApiResource};
+
+use crate::{
+    index::{
+        owned::OwnedConfigMaps,
+        resources::{Arrived, Resources},
+    },
+    kernel::{
+        clock::Clock,
+        driver::Next,
+        executor::{Executor, Subject},
+        metrics::KernelMetrics,
+        overlay::Overlay,
+        plan::{FINALIZER, ObjectRef, Owner},
+    },
+};
+use figures::Board;
+use observe::{FoundLedger, Observer};
+use spec::Site;
+
+/// The alert rules of this room, as a Prometheus rule file.
+pub const ALERTS: &str = include_str!("alerts.yaml");
+/// Sites that are reconciled at once.
+pub const CONCURRENCY: usize = 8;
+
+/// Reconciles sites.
+pub struct Room {
+    /// Every `DataCenter`.
+    pub sites: Arc<Resources<DataCenter>>,
+    /// Ledgers and other objects made for sites.
+    pub owned: Arc<OwnedConfigMaps<FoundLedger>>,
+    /// Reads.
+    pub observer: Observer,
+    /// Writes.
+    pub executor: Executor,
+    /// Own statuses that the watch has not brought back yet.
+    pub overlay: Overlay<DataCenterStatus>,
+    /// The clock.
+    pub clock: Clock,
+    /// Metrics of the loop.
+    pub metrics: KernelMetrics,
+    /// Figures of the sites.
+    pub board: Board,
+}
+
+impl Room {
+    /// Observes, plans and applies for the site called `name`.
+    pub async fn reconcile(&self, name: &str) -> Next {
+        let started = std::time::Instant::now();
+        let (outcome, next) = self.round(name).await;
+        self.metrics.reconciles.with_label_values(&["DataCenter", outcome]).inc();
+        self.metrics
+            .reconcile_duration
+            .with_label_values(&["DataCenter"])
+            .observe(started.elapsed().as_secs_f64());
+        self.metrics.last_reconcile.with_label_values(&["DataCenter"]).set(self.clock.now().as_second());
+        next
+    }
+
+    async fn round(&self, name: &str) -> (&'static str, Next) {
+        let dc = match self.sites.get(name) {
+            None => {
+                self.board.forget(name);
+                self.observer.forget(name);
+                return ("ok", Next::Gone);
+            }
+            Some(Arrived::Bad { error, .. }) => {
+                tracing::warn!(data_center = name, error, "a DataCenter cannot be decoded and is left out");
+                self.board.forget(name);
+                return ("Undecodable", Next::After(std::time::Duration::from_secs(300)));
+            }
+            Some(Arrived::Good(dc)) => dc,
+        };
+        let now = self.clock.now();
+        let subject = self.subject(&dc);
+        let site = Site::read(&dc.spec);
+        let owner = Owner { kind: "datacenter", name: name.to_owned() };
+        let found = self.owned.content(&owner).unwrap_or_default();
+        let twins = self.twins(&dc);
+        let seen =
+            self.observer.observe(&dc, site.as_ref().ok(), subject.status.clone(), found, &twins, now).await;
+        let (plan, figures) = plan::plan(&dc, &site, &seen);
+        let next = plan.next;
+        let outcome = self
+            .executor
+            .apply(&subject, plan, &self.overlay, now, |status, outcome| settle::settle(status, outcome, now))
+            .await;
+        self.board.show(name, figures);
+        match outcome.failures.first() {
+            None => ("ok", Next::After(next)),
+            Some(error) => {
+                tracing::warn!(data_center = name, %error, "a site could not be reconciled in full");
+                (error.category(), Next::Failed)
+            }
+        }
+    }
+
+    fn subject(&self, dc: &DataCenter) -> Subject<DataCenterStatus> {
+        let uid = dc.uid().unwrap_or_default();
+        let version = dc.resource_version().unwrap_or_default();
+        Subject {
+            object: ObjectRef {
+                resource: ApiResource::erase::<DataCenter>(&()),
+                namespace: None,
+                name: dc.name_any(),
+                uid: dc.uid(),
+            },
+            reference: dc.object_ref(&()),
+            generation: dc.metadata.generation,
+            finalizer: dc.finalizers().iter().any(|name| name == FINALIZER),
+            status: self.overlay.latest(&uid, &version, dc.status.clone()),
+            version,
+        }
+    }
+
+    /// Names of other sites with the same cluster that were there before this one.
+    fn twins(&self, dc: &DataCenter) -> Vec<String> {
+        let Some(cluster) = &dc.spec.cluster else { return Vec::new() };
+        let age = |dc: &DataCenter| (dc.metadata.creation_timestamp.clone(), dc.name_any());
+        let mut twins: Vec<_> = self
+            .sites
+            .all()
+            .iter()
+            .filter(|other| other.spec.cluster.as_ref().is_some_and(|theirs| theirs.id == cluster.id))
+            .filter(|other| age(other) < age(dc))
+            .map(|other| other.name_any())
+            .collect();
+        twins.sort_unstable();
+        twins
+    }
+}

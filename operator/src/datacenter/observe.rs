@@ -1,0 +1,472 @@
+//! Gathers what a decision about a site needs. All reading is here.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use banyan_crds::v1alpha1::{DataCenter, DataCenterStatus, PrometheusServer};
+use jiff::{Timestamp, civil::Date};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Api, Client, ResourceExt};
+
+use super::{
+    energy::Sample,
+    holds::{self, Estate},
+    ledger::Ledger,
+    spec::Site,
+    windows,
+};
+use crate::{
+    index::{batch::Batch, nodes::Nodes},
+    kernel::{plan::Owner, remote},
+    prometheus::{Auth, Client as PrometheusClient, Clients, Settings, fetch_meter, fetch_value},
+};
+
+/// How long credentials and certificates read from Secrets and `ConfigMaps` are taken to be current.
+const SETTINGS_FOR: Duration = Duration::from_secs(120);
+/// How long the identity of a cluster is taken to be known.
+const CLUSTER_FOR: Duration = Duration::from_secs(600);
+/// How often closed days are looked at again for late readings.
+const REOPEN_EVERY: Duration = Duration::from_secs(3600);
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blind {
+    /// Constant word for a condition's reason.
+    pub reason: &'static str,
+    /// What was attempted, and what to do next.
+    pub message: String,
+    /// There was an answer, and it had nothing in it.
+    pub empty: bool,
+}
+
+/// The ledger as it was found.
+#[derive(Clone, Debug)]
+pub struct FoundLedger {
+    /// Its days; what is wrong with it where it cannot be read.
+    pub ledger: Result<Arc<Ledger>, String>,
+    /// Digest of the meters that it was filled with.
+    pub metered_with: Option<String>,
+}
+
+impl Default for FoundLedger {
+    fn default() -> Self {
+        Self { ledger: Ok(Arc::default()), metered_with: None }
+    }
+}
+
+impl FoundLedger {
+    /// What a `ConfigMap` holds.
+    pub fn read(object: &ConfigMap) -> Option<Self> {
+        let data = object.data.as_ref()?;
+        let text = data.get(LEDGER_KEY)?;
+        Some(Self {
+            ledger: Ledger::decode(text).map(Arc::new).map_err(|error| error.to_string()),
+            metered_with: data.get(METERS_KEY).cloned(),
+        })
+    }
+}
+
+/// Key of the ledger's text.
+pub const LEDGER_KEY: &str = "ledger";
+/// Key of the digest of the meters.
+pub const METERS_KEY: &str = "meters";
+
+/// Air at the inlets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Air {
+    /// Highest inlet temperature, °C.
+    pub hottest: f64,
+    /// Lowest and highest relative humidity, percent.
+    pub humidity: Option<(f64, f64)>,
+}
+
+/// Everything that a decision about a site needs.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// Now.
+    pub now: Timestamp,
+    /// Banyan's namespace.
+    pub namespace: String,
+    /// The status to go on from, own writes included.
+    pub status: Option<DataCenterStatus>,
+    /// The ledger.
+    pub found: FoundLedger,
+    /// The first day whose readings are among the samples, if days are to be closed.
+    pub days_from: Option<Date>,
+    /// Samples of each meter, or why there are none.
+    pub samples: BTreeMap<String, Result<Vec<Sample>, Blind>>,
+    /// Air at the inlets, where it is asked for.
+    pub air: Option<Result<Air, Blind>>,
+    /// Racks in use, where they are asked for.
+    pub racks_in_use: Option<Result<i64, Blind>>,
+    /// The cluster as far as actions go.
+    pub estate: Estate,
+    /// Enforcement is on in this installation.
+    pub enforcement: bool,
+    /// Whether the site's cluster is the one that Banyan runs in; what is wrong with it where that cannot be told.
+    pub here: Result<bool, Blind>,
+}
+
+/// What observing needs: connections and indexes.
+pub struct Observer {
+    /// The cluster that Banyan runs in.
+    pub client: Client,
+    /// Banyan's namespace.
+    pub namespace: String,
+    /// Uid of this cluster's `kube-system` Namespace.
+    pub cluster_id: String,
+    /// Enforcement is on in this installation.
+    pub enforcement: bool,
+    /// Clients of the servers that hold readings.
+    pub prometheus: Clients,
+    /// Nodes.
+    pub nodes: Arc<Nodes>,
+    /// Batch work.
+    pub batch: Arc<Batch>,
+    /// What is remembered for a while.
+    pub memory: Mutex<HashMap<String, Memory>>,
+}
+
+/// What is remembered of a site for a while.
+#[derive(Clone, Default)]
+pub struct Memory {
+    settings: Option<(Instant, PrometheusServer, Settings)>,
+    cluster: Option<(Instant, String, Result<(), Blind>)>,
+    reopened: Option<(Instant, Date)>,
+}
+
+impl Observer {
+    /// Forgets a site that is gone.
+    pub fn forget(&self, name: &str) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    fn remembered(&self, name: &str) -> Memory {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
+    }
+
+    fn remember(&self, name: &str, change: impl FnOnce(&mut Memory)) {
+        change(
+            self.memory.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default(),
+        );
+    }
+
+    /// Observes a site. `twins` are names of other sites with the same cluster id.
+    pub async fn observe(
+        &self,
+        dc: &DataCenter,
+        site: Option<&Site>,
+        status: Option<DataCenterStatus>,
+        found: FoundLedger,
+        twins: &[String],
+        now: Timestamp,
+    ) -> Observation {
+        let name = dc.name_any();
+        let owner = Owner { kind: "datacenter", name: name.clone() }.to_string();
+        let selector = dc.spec.node_selector.as_ref();
+        let ours = |loans: &[(String, crate::kernel::loan::Record)]| {
+            loans.iter().any(|(_, record)| record.owner == owner)
+        };
+        let estate = Estate {
+            nodes: self.nodes.select(|node| holds::has_node(selector, &node.labels) || ours(&node.loans)),
+            batch: self.batch.select(|entry| holds::has_batch(&name, selector, entry) || ours(&entry.loans)),
+        };
+        let mut observation = Observation {
+            now,
+            namespace: self.namespace.clone(),
+            days_from: None,
+            samples: BTreeMap::new(),
+            air: None,
+            racks_in_use: None,
+            estate,
+            enforcement: self.enforcement,
+            here: self.place(dc, twins).await,
+            status,
+            found,
+        };
+        let (Some(site), Some(energy)) = (site, &dc.spec.energy) else { return observation };
+
+        let closed = windows::last_closed_day(site, now);
+        let reopen_due = self
+            .remembered(&name)
+            .reopened
+            .is_none_or(|(at, looked_at)| at.elapsed() >= REOPEN_EVERY || looked_at < closed);
+        let until = observation
+            .status
+            .as_ref()
+            .and_then(|status| status.operational.as_ref()?.until.as_ref().map(|time| time.0));
+        observation.days_from = observation.found.ledger.as_ref().ok().and_then(|ledger| {
+            windows::ledger_from(site, ledger, observation.found.metered_with.as_deref(), now, reopen_due)
+        });
+        let live = windows::live_from(site, until, now);
+        let days = observation.days_from.and_then(|date| windows::day_start(site, date));
+        let from = days.map_or(live, |start| live.min(start - site.lookback_ms()));
+
+        let client = match self.prometheus(&name, &energy.prometheus).await {
+            Ok(client) => client,
+            Err(blind) => {
+                observation.samples =
+                    site.meters.iter().map(|meter| (meter.meter.name.clone(), Err(blind.clone()))).collect();
+                observation.days_from = None;
+                return observation;
+            }
+        };
+        let to = now.as_millisecond();
+        let mut down: Option<Blind> = None;
+        for meter in &site.meters {
+            let answer = match &down {
+                // The server itself is the trouble: the next meter would only wait as long again.
+                Some(blind) => Err(blind.clone()),
+                None => match fetch_meter(&client, &meter.meter.query, from, to, meter.rules.interval_ms)
+                    .await
+                {
+                    Ok(samples) => Ok(samples.into_iter().map(|(at, value)| Sample { at, value }).collect()),
+                    Err(error) => {
+                        let blind = Blind {
+                            reason: error.category(),
+                            message: error.to_string(),
+                            empty: matches!(error, crate::prometheus::QueryError::Empty),
+                        };
+                        if error.concerns_server()
+                            || matches!(error, crate::prometheus::QueryError::Timeout { .. })
+                        {
+                            down = Some(blind.clone());
+                        }
+                        Err(blind)
+                    }
+                },
+            };
+            observation.samples.insert(meter.meter.name.clone(), answer);
+        }
+        if let Some(thermal) = &dc.spec.thermal {
+            observation.air = Some(match &down {
+                Some(blind) => Err(blind.clone()),
+                None => {
+                    air(
+                        &client,
+                        &thermal.inlet_temperature_query,
+                        thermal.relative_humidity_query.as_deref(),
+                        to,
+                    )
+                    .await
+                }
+            });
+        }
+        if let Some(query) = dc.spec.racks.as_ref().and_then(|racks| racks.in_use_query.as_deref()) {
+            observation.racks_in_use = Some(match &down {
+                Some(blind) => Err(blind.clone()),
+                None => {
+                    fetch_value(&client, query, to).await.map_err(|error| blind(&error)).and_then(|value| {
+                        if value.is_finite() && value >= 0.0 {
+                            Ok(value.round() as i64)
+                        } else {
+                            Err(Blind {
+                                reason: "NotANumber",
+                                message: format!("racks.inUseQuery answered {value}"),
+                                empty: false,
+                            })
+                        }
+                    })
+                }
+            });
+        }
+        // Days are closed on complete answers only: a meter that could not be asked is not a meter without readings.
+        if observation.samples.values().any(|answer| answer.as_ref().is_err_and(|blind| !blind.empty)) {
+            observation.days_from = None;
+        } else if reopen_due {
+            self.remember(&name, |memory| memory.reopened = Some((Instant::now(), closed)));
+        }
+        observation
+    }
+
+    /// Whether the site's cluster is this one.
+    async fn place(&self, dc: &DataCenter, twins: &[String]) -> Result<bool, Blind> {
+        let Some(cluster) = &dc.spec.cluster else { return Ok(true) };
+        if let Some(twin) = twins.first() {
+            return Err(Blind {
+                reason: "DuplicateCluster",
+                message: format!(
+                    "spec.cluster.id: site {twin} has the same cluster id; a cluster runs in one site"
+                ),
+                empty: false,
+            });
+        }
+        let name = dc.name_any();
+        if let Some(reference) = &cluster.kubeconfig_secret_ref {
+            let asked = format!("{}/{}/{}", cluster.id, reference.name, reference.key);
+            let known = self
+                .remembered(&name)
+                .cluster
+                .filter(|(at, key, _)| *key == asked && at.elapsed() < CLUSTER_FOR);
+            let result = match known {
+                Some((_, _, result)) => result,
+                None => {
+                    let result = self.identify(&cluster.id, &reference.name.0, &reference.key.0).await;
+                    // What failed is looked at again soon.
+                    if result.is_ok() {
+                        self.remember(&name, |memory| {
+                            memory.cluster = Some((Instant::now(), asked, result.clone()))
+                        });
+                    }
+                    result
+                }
+            };
+            result?;
+        }
+        Ok(cluster.id == self.cluster_id)
+    }
+
+    async fn identify(&self, id: &str, secret: &str, key: &str) -> Result<(), Blind> {
+        let text = self.secret_key(secret, key).await?;
+        let refused = |error: &remote::RemoteError| Blind {
+            reason: error.category(),
+            message: format!("spec.cluster: {error}"),
+            empty: false,
+        };
+        let config = remote::vet(&text).map_err(|error| refused(&error))?;
+        let client = remote::connect(config).await.map_err(|error| refused(&error))?;
+        remote::identify(&client, id).await.map_err(|error| refused(&error))
+    }
+
+    /// The client for a server, with its credentials.
+    async fn prometheus(&self, name: &str, server: &PrometheusServer) -> Result<PrometheusClient, Blind> {
+        let known =
+            self.remembered(name).settings.filter(|(at, of, _)| of == server && at.elapsed() < SETTINGS_FOR);
+        let settings = match known {
+            Some((_, _, settings)) => settings,
+            None => {
+                let settings = self.settings(server).await?;
+                self.remember(name, |memory| {
+                    memory.settings = Some((Instant::now(), server.clone(), settings.clone()))
+                });
+                settings
+            }
+        };
+        self.prometheus.get(&settings).map_err(|error| blind(&error))
+    }
+
+    async fn settings(&self, server: &PrometheusServer) -> Result<Settings, Blind> {
+        let auth = match &server.auth_secret_ref {
+            None => None,
+            Some(reference) => {
+                let secret = self.secret(&reference.name.0).await?;
+                let value = |key: &str| {
+                    let bytes = secret.data.as_ref()?.get(key)?;
+                    String::from_utf8(bytes.0.clone()).ok()
+                };
+                Some(match (value("token"), value("username"), value("password")) {
+                    (Some(token), ..) => Auth::Bearer(crate::prometheus::Secret::new(&token)),
+                    (None, Some(username), Some(password)) => Auth::Basic {
+                        username: username.trim_end_matches(['\r', '\n']).to_owned(),
+                        password: crate::prometheus::Secret::new(&password),
+                    },
+                    _ => {
+                        return Err(Blind {
+                            reason: "SecretIncomplete",
+                            message: format!(
+                                "Secret {}: it needs the key token, or the keys username and password",
+                                reference.name
+                            ),
+                            empty: false,
+                        });
+                    }
+                })
+            }
+        };
+        let ca_pem = match &server.ca_config_map_ref {
+            None => None,
+            Some(reference) => {
+                let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+                let found =
+                    bounded(&format!("ConfigMap {}", reference.name), api.get(&reference.name.0)).await?;
+                let text = found.data.as_ref().and_then(|data| data.get(&reference.key.0)).cloned();
+                Some(text.map(String::into_bytes).ok_or_else(|| Blind {
+                    reason: "ConfigMapIncomplete",
+                    message: format!("ConfigMap {} has no key {}", reference.name, reference.key),
+                    empty: false,
+                })?)
+            }
+        };
+        let timeout = server.timeout.to_std().unwrap_or(Duration::from_secs(10));
+        Ok(Settings { url: server.url.clone(), timeout, auth, ca_pem })
+    }
+
+    async fn secret(&self, name: &str) -> Result<Secret, Blind> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        bounded(&format!("Secret {name}"), api.get(name)).await
+    }
+
+    async fn secret_key(&self, name: &str, key: &str) -> Result<String, Blind> {
+        let secret = self.secret(name).await?;
+        let bytes = secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
+        bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| Blind {
+            reason: "SecretIncomplete",
+            message: format!("Secret {name} has no text under the key {key}"),
+            empty: false,
+        })
+    }
+}
+
+/// A read of this cluster with a limit. The message never has what was read.
+async fn bounded<T>(what: &str, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Blind> {
+    let blind = |reason, message| Blind { reason, message, empty: false };
+    match tokio::time::timeout(Duration::from_secs(10), request).await {
+        Err(_) => Err(blind("ApiServerTimeout", format!("{what}: the API server did not answer within 10s"))),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => {
+            Err(blind("ReferenceNotFound", format!("{what} does not exist in Banyan's namespace")))
+        }
+        Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+            Err(blind("Forbidden", format!("{what} may not be read in Banyan's namespace")))
+        }
+        Ok(Err(error)) => Err(blind("ApiServerUnreachable", format!("{what}: {error}"))),
+        Ok(Ok(value)) => Ok(value),
+    }
+}
+
+fn blind(error: &crate::prometheus::QueryError) -> Blind {
+    Blind {
+        reason: error.category(),
+        message: error.to_string(),
+        empty: matches!(error, crate::prometheus::QueryError::Empty),
+    }
+}
+
+/// The hottest inlet and the range of the humidity over all series. NaN among them is no reading.
+async fn air(
+    client: &PrometheusClient,
+    temperature: &str,
+    humidity: Option<&str>,
+    at: i64,
+) -> Result<Air, Blind> {
+    let hottest = extremes(client, temperature, at).await?.1;
+    let humidity = match humidity {
+        None => None,
+        Some(query) => Some(extremes(client, query, at).await?),
+    };
+    Ok(Air { hottest, humidity })
+}
+
+async fn extremes(client: &PrometheusClient, query: &str, at: i64) -> Result<(f64, f64), Blind> {
+    let answer = client
+        .instant(query, at)
+        .await
+        .and_then(crate::prometheus::Answer::complete)
+        .map_err(|error| blind(&error))?;
+    let values: Vec<f64> = answer
+        .series
+        .iter()
+        .filter_map(|series| series.samples.last())
+        .map(|(_, value)| *value)
+        .filter(|value| value.is_finite())
+        .collect();
+    if values.is_empty() {
+        return Err(Blind { reason: "NoSeries", message: format!("{query} answers no number"), empty: true });
+    }
+    Ok((
+        values.iter().copied().fold(f64::INFINITY, f64::min),
+        values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    ))
+}

@@ -1,0 +1,575 @@
+//! Decides everything about a site: a pure function of the resource and the observation.
+
+use banyan_crds::{
+    conditions,
+    v1alpha1::{
+        AnnualStatus, BudgetStatus, BurnRate, DataCenter, DataCenterStatus, EnforcementStatus, EngagedAction,
+        ForecastStatus, IndicatorsStatus, Interval, ModelStatus, MonthStatus, OperationalStatus, Verdict,
+    },
+    values::{Day as DayText, Decimal, Duration as DurationText},
+};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+
+use super::{
+    benefit::{self, Benefit},
+    budget::{self, Budget},
+    energy::{Curve, Window},
+    enforce::{self, Advice, Situation},
+    figures::Figures,
+    grade,
+    holds::{self, Entries},
+    ledger::{Change, Ledger, Totals},
+    model::{self, Model},
+    observe::{LEDGER_KEY, METERS_KEY, Observation},
+    site::{self, MeterInput},
+    spec::{Site, SpecError},
+    verdict::{self, Annual, GlidePath, Operational, Standing},
+    windows::{self, Judged},
+    words::{self, Facts},
+};
+use crate::kernel::plan::{Defence, Notice, ObjectRef, Own, Owner, Plan, ROLE};
+
+/// Value of [`ROLE`] on a ledger.
+pub const LEDGER_ROLE: &str = "ledger";
+/// Months that the status keeps.
+const MONTHS: usize = 13;
+/// Days that the model is fitted to.
+const MODEL_DAYS: i64 = 365;
+
+/// What is judged of a site, between the samples and the words.
+pub struct Judgement {
+    /// Windows that closed since the last look.
+    pub windows: Vec<Judged>,
+    /// The operational verdict.
+    pub operational: OperationalStatus,
+    /// What is so about it, in a sentence.
+    pub operational_message: String,
+    /// The annual verdict.
+    pub annual: Annual,
+    /// The allowance.
+    pub budget: Option<Budget>,
+    /// The model of the overhead.
+    pub model: Option<Model>,
+    /// Whether deferring work helps; none without a target or a load.
+    pub benefit: Option<Benefit>,
+    /// The ledger after this look.
+    pub ledger: Ledger,
+    /// Days that were put into it.
+    pub days: Vec<(Date, Change)>,
+    /// Power in the last valid closed window, kW: facility and IT.
+    pub kilowatts: Option<(f64, f64)>,
+    /// Projected PUE of the next hour.
+    pub next_hour: Option<f64>,
+}
+
+/// Decides what to do for `dc`. Also gives the figures that are metrics and not status.
+pub fn plan(
+    dc: &DataCenter,
+    site: &Result<Site, SpecError>,
+    seen: &Observation,
+) -> (Plan<DataCenterStatus>, Figures) {
+    let owner = Owner { kind: "datacenter", name: dc.name_any() };
+    let previous = seen.status.clone().unwrap_or_default();
+    let mut status = previous.clone();
+    status.observed_generation = dc.metadata.generation;
+    let mut figures = Figures::default();
+    let mut notices = Vec::new();
+    let mut own = Vec::new();
+    let mut keep = Vec::new();
+    let mut next = std::time::Duration::from_secs(300);
+    let deleting = dc.metadata.deletion_timestamp.is_some();
+
+    let meters = site.as_ref().map(|site| inputs(site, seen)).unwrap_or_default();
+    let judgement = site
+        .as_ref()
+        .ok()
+        .filter(|site| site.glide.is_some() || !site.meters.is_empty())
+        .map(|site| judge(site, &meters, seen, &previous));
+    let quiet = site.as_ref().ok().and_then(|site| site.quiet(seen.now));
+
+    if let (Ok(site), Some(judged)) = (site, &judgement) {
+        show(&mut status, dc, site, judged, &meters, seen);
+        let was = previous.operational.as_ref().map(|status| status.verdict);
+        notices.extend(verdict_notice(was, judged));
+        notices.extend(ledger_notice(&judged.days));
+        next = next_look(site, seen.now);
+    }
+    // The ledger is kept whatever else is wrong: it is the one thing that cannot be fetched again.
+    match (&judgement, &seen.found.ledger) {
+        (Some(judged), Ok(found)) if !deleting && (seen.days_from.is_some() || !found.is_empty()) => {
+            let metered_with = match (seen.days_from, site) {
+                (Some(_), Ok(site)) => Some(site.meters_digest()),
+                _ => seen.found.metered_with.clone(),
+            };
+            own.push(ledger_object(dc, &seen.namespace, &judged.ledger, metered_with));
+        }
+        _ => keep.push(ledger_ref(dc, &seen.namespace)),
+    }
+
+    let decision = {
+        let enforcement = dc.spec.enforcement.as_ref();
+        let engaged: Vec<_> = previous
+            .enforcement
+            .iter()
+            .flat_map(|enforcement| &enforcement.engaged)
+            .map(|engaged| (engaged.action, engaged.since.0))
+            .collect();
+        let verdict = judgement.as_ref().map_or(Verdict::Unknown, |judged| judged.operational.verdict);
+        let advice = judgement.as_ref().and_then(|judged| judged.benefit.as_ref()).map_or_else(
+            || Advice::NotSure("no target or no IT load to judge by".to_owned()),
+            |benefit| match benefit {
+                Benefit::Helps { message, .. } => Advice::Helps(message.clone()),
+                Benefit::WouldRaisePue { message, .. } => Advice::WouldRaisePue(message.clone()),
+                Benefit::NotSure { message } => Advice::NotSure(message.clone()),
+            },
+        );
+        enforce::decide(&Situation {
+            deleting,
+            suspended: dc.spec.suspend,
+            enabled: seen.enforcement && seen.here == Ok(true),
+            maintenance: quiet.map(|quiet| quiet.reason.as_str()),
+            // A site whose place cannot be told is neither enforced nor released.
+            mode: match (&seen.here, enforcement) {
+                (_, None) => None,
+                (_, Some(enforcement)) => Some(enforcement.mode),
+            },
+            wanted: enforcement.map_or(&[][..], |enforcement| &enforcement.actions),
+            verdict: if seen.here.is_err() && !deleting { Verdict::Unknown } else { verdict },
+            advice,
+            dwell: site.as_ref().map_or(SignedDuration::from_hours(1), |site| site.dwell),
+            engaged: &engaged,
+            last_step: previous
+                .enforcement
+                .as_ref()
+                .and_then(|enforcement| enforcement.last_step.as_ref().map(|at| at.0)),
+            now: seen.now,
+        })
+    };
+    let frozen = dc.spec.suspend && !deleting;
+    let entries = if frozen {
+        // Suspended: neither given back nor taken, and what was made stays.
+        keep.push(holds::freeze_ref(dc, &seen.namespace));
+        Entries { lending: !decision.engaged.is_empty(), ..Entries::default() }
+    } else {
+        holds::entries(
+            dc,
+            &owner,
+            &seen.namespace,
+            &decision.engaged,
+            &decision.undone,
+            &seen.estate,
+            &decision.message,
+        )
+    };
+    for action in &decision.taken {
+        notices.push(Notice::warning("ActionTaken", format!("{action:?}: {}", decision.message)));
+    }
+    for action in &decision.undone {
+        notices.push(Notice::normal("ActionUndone", format!("{action:?}: {}", decision.message)));
+    }
+    if let Some(at) = decision.next_step {
+        let wait = at.duration_since(seen.now).max(SignedDuration::from_secs(1));
+        next = next.min(wait.unsigned_abs());
+    }
+
+    status.enforcement = dc.spec.enforcement.as_ref().map(|_| {
+        let before = previous.enforcement.as_ref();
+        EnforcementStatus {
+            state: decision.state,
+            since: before
+                .filter(|before| before.state == decision.state)
+                .map_or(Time(seen.now), |before| before.since.clone()),
+            engaged: decision
+                .engaged
+                .iter()
+                .map(|(action, since)| EngagedAction { action: *action, since: Time(*since) })
+                .collect(),
+            last_step: decision.last_step.map(Time),
+        }
+    });
+    let facts = Facts {
+        dc,
+        site: site.as_ref().map_err(Clone::clone),
+        seen,
+        meters: &meters,
+        judgement: judgement.as_ref(),
+        decision: &decision,
+        previous: &previous.conditions,
+    };
+    let stated = words::conditions(&facts);
+    status.conditions = conditions::merge(&previous.conditions, &stated, dc.metadata.generation, seen.now);
+    figures.fill(dc, site.as_ref().ok(), &meters, judgement.as_ref(), seen, &status, quiet.is_some());
+
+    own.extend(entries.own);
+    let plan = Plan {
+        owner,
+        finalizer: entries.lending,
+        undo: entries.undo,
+        own,
+        keep,
+        borrow: entries.borrow,
+        status,
+        notices,
+        next,
+    };
+    (plan, figures)
+}
+
+/// The meters with their curves.
+fn inputs(site: &Site, seen: &Observation) -> Vec<MeterInput> {
+    site.meters
+        .iter()
+        .map(|meter| {
+            let answer = seen.samples.get(&meter.meter.name);
+            MeterInput {
+                name: meter.meter.name.clone(),
+                purpose: meter.meter.purpose,
+                position: meter.meter.position,
+                rules: meter.rules,
+                curve: answer
+                    .and_then(|answer| answer.as_ref().ok())
+                    .map(|samples| Curve::new(meter.rules, samples.clone())),
+                fault: match answer {
+                    Some(Err(blind)) => Some(blind.message.clone()),
+                    _ => None,
+                },
+            }
+        })
+        .collect()
+}
+
+/// The fault that keeps every window from being judged: a meter that a side needs could not be asked.
+pub fn blinding<'a>(
+    meters: &'a [MeterInput],
+    seen: &'a Observation,
+) -> Option<(&'a str, &'a super::observe::Blind)> {
+    meters
+        .iter()
+        .filter(|meter| site::Side::of(meter.purpose).is_some())
+        .filter(|meter| {
+            let now = seen.now.as_millisecond();
+            meter.rules.in_service(Window { from: now - 1, to: now }).length_ms() > 0
+        })
+        .find_map(|meter| match seen.samples.get(&meter.name) {
+            Some(Err(blind)) if !blind.empty => Some((meter.name.as_str(), blind)),
+            _ => None,
+        })
+}
+
+/// From samples to verdicts.
+fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &DataCenterStatus) -> Judgement {
+    let now = seen.now;
+    let today = site.today(now);
+    let empty = Ledger::default();
+    let found = seen.found.ledger.as_deref().unwrap_or(&empty);
+    let (ledger, days) = match seen.days_from {
+        Some(first) => windows::close_days(site, meters, found, first, now),
+        None => (found.clone(), Vec::new()),
+    };
+    let before = previous.operational.as_ref();
+    let standing = before.map(|status| {
+        let standing = Standing::from(status);
+        match (&status.blind_since, status.last_known) {
+            // What stood before the meters went out of sight stands again, and is judged from there.
+            (Some(_), Some(known)) => Standing { verdict: known, ..standing },
+            _ => standing,
+        }
+    });
+    let blind = blinding(meters, seen);
+    let until = standing.as_ref().and_then(|standing| standing.until);
+    let closed = if blind.is_some() || site.meters.is_empty() {
+        Vec::new()
+    } else {
+        windows::close_windows(site, meters, until, now)
+    };
+    let list: Vec<_> = closed.iter().map(|judged| judged.closed.clone()).collect();
+    let Operational { standing, message } = verdict::operational(standing.as_ref(), &list, &site.bands, now);
+    let mut operational = operational_status(site, &standing);
+    let mut operational_message = message;
+    if let Some((meter, blind)) = blind {
+        let last =
+            standing.last_known.or(Some(standing.verdict)).filter(|verdict| *verdict != Verdict::Unknown);
+        let was_blind = before.and_then(|status| status.blind_since.clone());
+        operational_message = match last {
+            Some(last) => format!(
+                "meter {meter} cannot be read ({}); the last verdict was {last:?}, since {}",
+                blind.reason, standing.since
+            ),
+            None => format!("meter {meter} cannot be read ({}); there was no verdict before", blind.reason),
+        };
+        operational = OperationalStatus {
+            verdict: Verdict::Unknown,
+            last_known: last,
+            blind_since: Some(was_blind.unwrap_or(Time(now))),
+            ..operational
+        };
+    }
+
+    let recent = if blind.is_some() { Vec::new() } else { windows::recent_hours(site, meters, now) };
+    let glide = site.glide.as_ref();
+    let budget = glide.and_then(|glide| {
+        budget::budget(&ledger, glide, today, site.commissioned, site.minimum_coverage, &recent)
+    });
+    let projection = budget.as_ref().and_then(|budget| budget.projection);
+    let no_target = GlidePath::none();
+    let annual = verdict::annual(
+        &ledger,
+        glide.unwrap_or(&no_target),
+        today,
+        site.commissioned,
+        site.minimum_coverage,
+        projection,
+    );
+    let first = today.saturating_sub(MODEL_DAYS.days());
+    let hours = |date: Date| {
+        let (from, to) =
+            (windows::day_start(site, date), windows::day_start(site, date.saturating_add(1.day())));
+        from.zip(to).map_or(24.0, |(from, to)| Window { from, to }.hours())
+    };
+    let model = model::fit(&model::points(ledger.range(first..=today), site.minimum_coverage, hours));
+    let last_valid = closed.iter().rev().find(|judged| judged.closed.pue.is_ok());
+    let kilowatts = last_valid
+        .and_then(|judged| {
+            let hours = judged.reading.span.hours();
+            let kw = |wh: Option<f64>| wh.filter(|_| hours > 0.0).map(|wh| wh / 1000.0 / hours);
+            Some((kw(judged.reading.facility_wh)?, kw(judged.reading.it_wh)?))
+        })
+        .or_else(|| {
+            let last = recent.last()?;
+            let hours = last.to.duration_since(last.from).as_secs_f64() / 3600.0;
+            Some((last.facility_wh as f64 / 1000.0 / hours, last.it_wh as f64 / 1000.0 / hours))
+        });
+    let target = glide.and_then(|glide| glide.target_on(today));
+    let benefit = target.zip(kilowatts).map(|(target, (_, it))| benefit::judge(model.as_ref(), target, it));
+    let next_hour = budget::next_window(&recent, model.as_ref());
+    Judgement {
+        windows: closed,
+        operational,
+        operational_message,
+        annual,
+        budget,
+        model,
+        benefit,
+        ledger,
+        days,
+        kilowatts,
+        next_hour,
+    }
+}
+
+fn operational_status(site: &Site, standing: &Standing) -> OperationalStatus {
+    OperationalStatus {
+        verdict: standing.verdict,
+        value: standing.value.map(|value| Decimal::rounded(value, 4)),
+        window: DurationText(short(site.window_ms)),
+        until: standing.until.map(Time),
+        since: Time(standing.since),
+        streak: standing.streak,
+        last_known: standing.last_known,
+        blind_since: None,
+    }
+}
+
+/// A duration in the API's format, in its largest whole unit.
+fn short(ms: i64) -> String {
+    [(3_600_000, "h"), (60_000, "m"), (1_000, "s")]
+        .into_iter()
+        .find(|(unit, _)| ms % unit == 0)
+        .map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
+}
+
+/// Whole kWh.
+fn kwh(wh: i64) -> i64 {
+    (wh as f64 / 1000.0).round() as i64
+}
+
+/// Puts what was judged into the status.
+fn show(
+    status: &mut DataCenterStatus,
+    dc: &DataCenter,
+    site: &Site,
+    judged: &Judgement,
+    meters: &[MeterInput],
+    seen: &Observation,
+) {
+    let Judgement { operational, annual, budget, model, ledger, .. } = judged;
+    let now = seen.now;
+    let today = site.today(now);
+    status.operational = (!site.meters.is_empty()).then(|| operational.clone());
+    let now_ms = now.as_millisecond();
+    status.annual = Some(AnnualStatus {
+        verdict: annual.verdict,
+        value: annual.pue.map(|pue| Decimal::rounded(pue, 4)),
+        target: annual.target.map(|target| Decimal::rounded(target, 4)),
+        from: annual.from.map(day_text),
+        to: annual.to.map(day_text),
+        days: annual.days,
+        interim: annual.interim,
+        category: site::category(meters, Window { from: now_ms - 1, to: now_ms }).map(i64::from),
+        coverage_percent: (annual.coverage * 100.0 + 1e-9).floor() as i64,
+    });
+    let minimum = (site.minimum_coverage * 10_000.0).round() as u16;
+    let yesterday = today.saturating_sub(1.day());
+    let (mut months, mut current) = (Vec::new(), None);
+    if let Some(first) = ledger.first_date() {
+        for month in ledger.months(first..=yesterday, minimum) {
+            let shown = month_status(&month);
+            if (month.from.year(), month.from.month()) == (today.year(), today.month()) {
+                current = Some(shown);
+            } else {
+                months.push(shown);
+            }
+        }
+    }
+    months.drain(..months.len().saturating_sub(MONTHS));
+    status.months = months;
+    status.current_month = current;
+    status.grade = grade::grade(annual, dc.spec.racks.as_ref(), dc.spec.cooling, today).grade;
+    status.indicators =
+        annual.from.zip(annual.to).and_then(|(from, to)| indicators(&ledger.totals(from..=to, minimum)));
+    status.racks_in_use = match &seen.racks_in_use {
+        Some(Ok(racks)) => Some(*racks),
+        // The last known figure stays: it is a fact of a moment, and no verdict rests on it.
+        Some(Err(_)) => status.racks_in_use,
+        None => dc.spec.racks.as_ref().and_then(|racks| racks.in_use),
+    };
+    status.budget = budget.as_ref().map(|budget| BudgetStatus {
+        allowed_overhead_kilowatt_hours: kwh(budget.allowed_wh),
+        used_overhead_kilowatt_hours: kwh(budget.used_wh),
+        burn_rates: budget
+            .burn_rates
+            .iter()
+            .map(|burn| BurnRate {
+                window: burn.window.into(),
+                rate: Decimal::rounded(burn.rate.max(0.0), 2),
+            })
+            .collect(),
+        exhausted_on: budget.exhausted_on.map(day_text),
+    });
+    let forecast = ForecastStatus {
+        year_end: budget
+            .as_ref()
+            .and_then(|budget| budget.projection)
+            .map(|ahead| Decimal::rounded(ahead.year_end, 4)),
+        required_for_rest_of_year: budget
+            .as_ref()
+            .and_then(|budget| budget.required_for_rest_of_year)
+            .map(|required| Decimal::rounded(required, 4)),
+        next_hour: judged.next_hour.map(|pue| Decimal::rounded(pue, 4)),
+    };
+    status.forecast = (forecast != ForecastStatus::default()).then_some(forecast);
+    let target = site.glide.as_ref().and_then(|glide| glide.target_on(today));
+    status.model = model.as_ref().map(|model| ModelStatus {
+        fixed_overhead_kilowatts: format!("{:.1}", model.fixed_kw),
+        marginal_ratio: Interval {
+            value: format!("{:.3}", model.marginal_ratio()),
+            low: format!("{:.3}", model.low),
+            high: format!("{:.3}", model.high),
+        },
+        r_squared: Decimal::rounded(model.r_squared.clamp(0.0, 1.0), 3),
+        samples: i64::try_from(model.n).unwrap_or(i64::MAX),
+        it_kilowatts_for_target: target
+            .and_then(|target| model.it_kw_for_target(target))
+            .map(|kw| kw.round() as i64),
+    });
+}
+
+fn day_text(date: Date) -> DayText {
+    DayText(date.to_string())
+}
+
+fn month_status(month: &Totals) -> MonthStatus {
+    MonthStatus {
+        month: format!("{:04}-{:02}", month.from.year(), month.from.month()),
+        facility_kilowatt_hours: kwh(month.facility_wh),
+        it_kilowatt_hours: kwh(month.it_wh),
+        value: month.pue().map(|pue| Decimal::rounded(pue, 4)),
+        coverage_percent: i64::from(month.coverage / 100),
+    }
+}
+
+/// WUE in L/kWh, CUE in kg/kWh, REF and ERF as shares. Amounts and energies are of the same days.
+fn indicators(totals: &Totals) -> Option<IndicatorsStatus> {
+    let over =
+        |amount: i64, energy: i64| (energy > 0).then(|| Decimal::rounded(amount as f64 / energy as f64, 4));
+    let told = |total: &super::ledger::ExtraTotal| total.days > 0;
+    let shown = IndicatorsStatus {
+        // mL per Wh is L per kWh, and g per Wh is kg per kWh.
+        wue: told(&totals.water_ml).then(|| over(totals.water_ml.amount, totals.water_ml.it_wh)).flatten(),
+        cue: told(&totals.carbon_g).then(|| over(totals.carbon_g.amount, totals.carbon_g.it_wh)).flatten(),
+        renewable: told(&totals.renewable_wh)
+            .then(|| over(totals.renewable_wh.amount, totals.renewable_wh.facility_wh))
+            .flatten(),
+        erf: told(&totals.reuse_wh)
+            .then(|| over(totals.reuse_wh.amount, totals.reuse_wh.facility_wh))
+            .flatten(),
+    };
+    (shown != IndicatorsStatus::default()).then_some(shown)
+}
+
+fn verdict_notice(was: Option<Verdict>, judged: &Judgement) -> Option<Notice> {
+    let is = judged.operational.verdict;
+    if was == Some(is) {
+        return None;
+    }
+    let message = judged.operational_message.clone();
+    Some(match is {
+        Verdict::Violated => Notice::warning("PUEViolated", message),
+        Verdict::Unknown => Notice::warning("PUEUnknown", message),
+        Verdict::AtRisk => Notice::normal("PUEAtRisk", message),
+        Verdict::Compliant | Verdict::Provisional => Notice::normal("PUECompliant", message),
+    })
+}
+
+fn ledger_notice(days: &[(Date, Change)]) -> Option<Notice> {
+    let late: Vec<String> = days
+        .iter()
+        .filter(|(_, change)| *change == Change::Replaced)
+        .map(|(date, _)| date.to_string())
+        .collect();
+    if !late.is_empty() {
+        return Some(Notice::normal(
+            "LateReadings",
+            format!("readings that came late changed {}", late.join(", ")),
+        ));
+    }
+    let (first, last) = (days.first()?, days.last()?);
+    (days.len() > 1).then(|| {
+        Notice::normal(
+            "BackFilled",
+            format!("{} days from {} to {} were taken into the ledger", days.len(), first.0, last.0),
+        )
+    })
+}
+
+/// With the next tick, or as soon as the present window's readings are due.
+fn next_look(site: &Site, now: Timestamp) -> std::time::Duration {
+    let now = now.as_millisecond();
+    let end = (now.div_euclid(site.window_ms) + 1) * site.window_ms;
+    // A little after the end, so that a reading taken at the end itself has been scraped.
+    let close = std::time::Duration::from_millis((end - now + 2_000).unsigned_abs());
+    site.tick().min(close)
+}
+
+fn ledger_ref(dc: &DataCenter, namespace: &str) -> ObjectRef {
+    ObjectRef { name: format!("banyan-ledger-{}", dc.name_any()), ..holds::freeze_ref(dc, namespace) }
+}
+
+fn ledger_object(dc: &DataCenter, namespace: &str, ledger: &Ledger, metered_with: Option<String>) -> Own {
+    let mut data = serde_json::Map::new();
+    data.insert(LEDGER_KEY.to_owned(), ledger.encode().into());
+    if let Some(digest) = metered_with {
+        data.insert(METERS_KEY.to_owned(), digest.into());
+    }
+    Own {
+        object: ledger_ref(dc, namespace),
+        body: serde_json::json!({ "data": data }),
+        defence: Defence::PutBack,
+        labels: [(ROLE.to_owned(), LEDGER_ROLE.to_owned())].into(),
+        owner_reference: holds::owner_reference(dc),
+        action: None,
+        why: "closed days of the energy ledger".to_owned(),
+    }
+}

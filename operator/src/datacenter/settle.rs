@@ -1,0 +1,186 @@
+//! Adds what the executor met to the planned status: the trail of actions, and what went wrong.
+
+use std::collections::BTreeMap;
+
+use banyan_crds::{
+    conditions::READY,
+    v1alpha1::{ActionRecord, DataCenterStatus},
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::kernel::executor::{Deed, Done, Outcome};
+
+/// Actions that the status keeps.
+const KEPT: usize = 20;
+/// Objects that a record names before it counts the rest.
+const NAMED: usize = 5;
+
+/// The status to write.
+pub fn settle(mut status: DataCenterStatus, outcome: &Outcome, now: Timestamp) -> DataCenterStatus {
+    status.actions.extend(records(&outcome.done, now));
+    let surplus = status.actions.len().saturating_sub(KEPT);
+    status.actions.drain(..surplus);
+    let wrong = outcome
+        .failures
+        .first()
+        .map(|error| (error.category(), format!("{error}; it is tried again")))
+        .or_else(|| {
+            let (object, manager) = outcome.conflicts.first()?;
+            Some(("Conflict", format!("{object} is also managed by {manager}; it is left as it is")))
+        })
+        .or_else(|| {
+            let (object, holder) = outcome.held_by_others.first()?;
+            Some((
+                "HeldByAnother",
+                format!("{object} is held for {holder}; do two sites select the same objects?"),
+            ))
+        });
+    if let Some((reason, message)) = wrong
+        && let Some(ready) = status.conditions.iter_mut().find(|condition| condition.type_ == READY)
+    {
+        if ready.status != "False" {
+            "False".clone_into(&mut ready.status);
+            ready.last_transition_time = Time(now);
+        }
+        reason.clone_into(&mut ready.reason);
+        ready.message = message;
+    }
+    status
+}
+
+/// One record for each action and kind of deed, however many objects it touched.
+fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
+    let mut groups: BTreeMap<(String, &str), Vec<&Done>> = BTreeMap::new();
+    let mut order = Vec::new();
+    for done in done {
+        let Some(action) = &done.action else { continue };
+        let name = match done.deed {
+            Deed::Borrowed | Deed::Ensured => action.clone(),
+            Deed::PutBack => format!("PutBack{action}"),
+            Deed::Returned | Deed::Removed => format!("Undo{action}"),
+        };
+        let key = (name, done.why.as_str());
+        if !groups.contains_key(&key) {
+            order.push(key.clone());
+        }
+        groups.entry(key).or_default().push(done);
+    }
+    order
+        .into_iter()
+        .filter_map(|key| {
+            let group = groups.remove(&key)?;
+            let (action, why) = key;
+            let mut objects: Vec<&str> = group.iter().map(|done| done.object.as_str()).collect();
+            objects.sort_unstable();
+            let rest = objects.len().saturating_sub(NAMED);
+            objects.truncate(NAMED);
+            let mut object = objects.join(", ");
+            if rest > 0 {
+                object = format!("{object} and {rest} more");
+            }
+            let kept: Vec<_> =
+                group.iter().filter(|done| !done.kept.is_empty()).map(|done| done.object.as_str()).collect();
+            let mut why = why.to_owned();
+            if !kept.is_empty() {
+                why = format!("{why}; left as somebody else had set it meanwhile: {}", kept.join(", "));
+            }
+            let prior = group.first().filter(|done| !done.prior.is_null()).map(|done| done.prior.to_string());
+            Some(ActionRecord {
+                at: Time(now),
+                action,
+                object: cut(&object, 512),
+                prior: prior.map(|prior| cut(&prior, 512)),
+                why: cut(&why, 512),
+                until: None,
+            })
+        })
+        .collect()
+}
+
+/// At most `limit` characters, which is how the schema counts.
+fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    text.chars().take(limit - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::kernel::writer::WriteError;
+
+    fn held(object: &str) -> Done {
+        Done {
+            deed: Deed::Borrowed,
+            object: object.into(),
+            action: Some("HoldBatch".into()),
+            prior: json!({"/spec/suspend": false}),
+            kept: vec![],
+            why: "violated".into(),
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-03-01T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn an_action_on_many_objects_is_one_record() {
+        let done: Vec<_> = (0..8).map(|n| held(&format!("CronJob a/{n}"))).collect();
+        let status = settle(DataCenterStatus::default(), &Outcome { done, ..Outcome::default() }, now());
+        assert_eq!(status.actions.len(), 1);
+        assert!(status.actions[0].object.ends_with("and 3 more"), "{}", status.actions[0].object);
+        assert_eq!(status.actions[0].prior.as_deref(), Some(r#"{"/spec/suspend":false}"#));
+    }
+
+    #[test]
+    fn the_last_twenty_are_kept() {
+        let mut status = DataCenterStatus::default();
+        for n in 0..25 {
+            let done = vec![Done { why: n.to_string(), ..held("CronJob a/b") }];
+            status = settle(status, &Outcome { done, ..Outcome::default() }, now());
+        }
+        assert_eq!(status.actions.len(), KEPT);
+        assert_eq!(status.actions[0].why, "5");
+    }
+
+    #[test]
+    fn what_nobody_did_changes_nothing() {
+        let status = DataCenterStatus::default();
+        assert_eq!(settle(status.clone(), &Outcome::default(), now()), status);
+    }
+
+    #[test]
+    fn a_failure_is_said_in_ready() {
+        let mut status = DataCenterStatus::default();
+        status.conditions = banyan_crds::conditions::merge(
+            &[],
+            &[banyan_crds::conditions::Stated::new(READY, true, "Reconciled", "")],
+            None,
+            now(),
+        );
+        let failures = vec![WriteError::Fenced { what: "CronJob a/b".into() }];
+        let status = settle(status, &Outcome { failures, ..Outcome::default() }, now());
+        assert_eq!(
+            (status.conditions[0].status.as_str(), status.conditions[0].reason.as_str()),
+            ("False", "NotLeading")
+        );
+    }
+
+    #[test]
+    fn a_kept_change_is_named_in_the_undo() {
+        let done = vec![Done {
+            deed: Deed::Returned,
+            kept: vec!["/spec/suspend".into()],
+            prior: Value::Null,
+            ..held("CronJob a/b")
+        }];
+        let status = settle(DataCenterStatus::default(), &Outcome { done, ..Outcome::default() }, now());
+        assert_eq!(status.actions[0].action, "UndoHoldBatch");
+        assert!(status.actions[0].why.contains("CronJob a/b"));
+    }
+}

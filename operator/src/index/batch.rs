@@ -1,0 +1,228 @@
+//! Batch work that can be held: deferrable `CronJobs` and Jobs, and Kueue's `ClusterQueues`.
+//!
+//! Only what can be held, or is held, is kept: an object without the label and without a loan is forgotten as it arrives.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{PoisonError, RwLock},
+};
+
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use kube::{
+    ResourceExt,
+    api::DynamicObject,
+    core::{ApiResource, ObjectMeta},
+};
+use serde_json::Value;
+
+use super::feed::Index;
+use crate::kernel::{
+    loan::{self, Record},
+    plan::ObjectRef,
+};
+
+/// Label of batch work that may wait.
+pub const DEFERRABLE: &str = "banyan.dev/deferrable";
+/// Label that names the site of an object.
+pub const SITE: &str = "banyan.dev/site";
+/// Label of Jobs that Kueue runs.
+const KUEUE_QUEUE: &str = "kueue.x-k8s.io/queue-name";
+
+/// A kind of batch work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BatchKind {
+    /// `batch/v1` `CronJob`.
+    CronJob,
+    /// `batch/v1` Job.
+    Job,
+    /// Kueue's `ClusterQueue`.
+    ClusterQueue,
+}
+
+/// What is kept of a piece of batch work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchEntry {
+    /// Kind.
+    pub kind: BatchKind,
+    /// The object.
+    pub object: ObjectRef,
+    /// The site it names by label.
+    pub site: Option<String>,
+    /// The node selector of its Pods.
+    pub node_selector: BTreeMap<String, String>,
+    /// It may be held: labelled, not run by anybody else, not started, not held by its own owner.
+    pub holdable: bool,
+    /// Loans on it, by annotation.
+    pub loans: Vec<(String, Record)>,
+}
+
+/// Batch work by uid.
+#[derive(Default)]
+pub struct Batch(RwLock<HashMap<String, BatchEntry>>);
+
+impl Batch {
+    /// The entries that `wanted` accepts, by kind, namespace and name.
+    pub fn select(&self, wanted: impl Fn(&BatchEntry) -> bool) -> Vec<BatchEntry> {
+        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<_> = entries.values().filter(|entry| wanted(entry)).cloned().collect();
+        found.sort_by(|a, b| {
+            (a.kind, &a.object.namespace, &a.object.name).cmp(&(b.kind, &b.object.namespace, &b.object.name))
+        });
+        found
+    }
+
+    /// Takes in an object as the API server just answered it.
+    pub fn observe(&self, object: &DynamicObject) {
+        let kind = object.types.as_ref().map(|types| types.kind.as_str());
+        match kind {
+            Some("CronJob") => {
+                if let Ok(object) = object.clone().try_parse() {
+                    Index::<CronJob>::apply(self, object);
+                }
+            }
+            Some("Job") => {
+                if let Ok(object) = object.clone().try_parse() {
+                    Index::<Job>::apply(self, object);
+                }
+            }
+            Some("ClusterQueue") => {
+                if let Some(version) =
+                    object.types.as_ref().and_then(|types| types.api_version.rsplit('/').next())
+                {
+                    self.observe_queue(&cluster_queue(version), object);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in a `ClusterQueue` of the version in `resource`.
+    pub fn observe_queue(&self, resource: &ApiResource, object: &DynamicObject) {
+        let stopped = object.data.pointer("/spec/stopPolicy").and_then(Value::as_str).unwrap_or("None");
+        let holdable = object.labels().contains_key(SITE) && stopped == "None";
+        self.keep(BatchKind::ClusterQueue, resource.clone(), &object.metadata, BTreeMap::new(), holdable);
+    }
+
+    /// Forgets a `ClusterQueue`.
+    pub fn forget_queue(&self, object: &DynamicObject) {
+        self.forget(object.uid());
+    }
+
+    /// Forgets the `ClusterQueues` that a list did not name.
+    pub fn retain_queues(&self, seen: &HashSet<String>) {
+        self.retain(BatchKind::ClusterQueue, seen);
+    }
+
+    fn keep(
+        &self,
+        kind: BatchKind,
+        resource: ApiResource,
+        meta: &ObjectMeta,
+        node_selector: BTreeMap<String, String>,
+        holdable: bool,
+    ) {
+        let (Some(uid), Some(name)) = (meta.uid.clone(), meta.name.clone()) else { return };
+        let annotations =
+            meta.annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+        let loans = loan::records(annotations);
+        let site = meta.labels.iter().flatten().find(|(key, _)| *key == SITE).map(|(_, value)| value.clone());
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !holdable && loans.is_empty() && kind != BatchKind::ClusterQueue {
+            entries.remove(&uid);
+            return;
+        }
+        let object = ObjectRef { resource, namespace: meta.namespace.clone(), name, uid: Some(uid.clone()) };
+        entries.insert(uid, BatchEntry { kind, object, site, node_selector, holdable, loans });
+    }
+
+    fn forget(&self, uid: Option<String>) {
+        if let Some(uid) = uid {
+            self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        }
+    }
+
+    fn retain(&self, kind: BatchKind, seen: &HashSet<String>) {
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|uid, entry| entry.kind != kind || seen.contains(uid));
+    }
+}
+
+/// Kueue's `ClusterQueue` in a version.
+pub fn cluster_queue(version: &str) -> ApiResource {
+    ApiResource {
+        group: "kueue.x-k8s.io".to_owned(),
+        version: version.to_owned(),
+        api_version: format!("kueue.x-k8s.io/{version}"),
+        kind: "ClusterQueue".to_owned(),
+        plural: "clusterqueues".to_owned(),
+    }
+}
+
+fn deferrable(meta: &ObjectMeta) -> bool {
+    let labels = meta.labels.iter().flatten();
+    let mut deferrable = false;
+    for (key, value) in labels {
+        deferrable |= key == DEFERRABLE && value == "true";
+        if key == KUEUE_QUEUE {
+            return false;
+        }
+    }
+    deferrable
+}
+
+impl Index<CronJob> for Batch {
+    fn apply(&self, object: CronJob) {
+        let holdable = deferrable(&object.metadata) && !object.spec.suspend.unwrap_or(false);
+        let selector = object
+            .spec
+            .job_template
+            .spec
+            .and_then(|job| job.template.spec)
+            .and_then(|pod| pod.node_selector)
+            .unwrap_or_default();
+        self.keep(
+            BatchKind::CronJob,
+            ApiResource::erase::<CronJob>(&()),
+            &object.metadata,
+            selector,
+            holdable,
+        );
+    }
+
+    fn delete(&self, object: &CronJob) {
+        self.forget(object.uid());
+    }
+
+    fn reset(&self, seen: &HashSet<String>) {
+        self.retain(BatchKind::CronJob, seen);
+    }
+}
+
+impl Index<Job> for Batch {
+    fn apply(&self, object: Job) {
+        let status = object.status.as_ref();
+        let started = status.is_some_and(|status| {
+            status.start_time.is_some() || status.active.unwrap_or(0) > 0 || status.completion_time.is_some()
+        });
+        let spec = object.spec.as_ref();
+        let elsewhere = spec
+            .and_then(|spec| spec.managed_by.as_deref())
+            .is_some_and(|by| by != "kubernetes.io/job-controller");
+        let suspended = spec.is_some_and(|spec| spec.suspend.unwrap_or(false));
+        let holdable = deferrable(&object.metadata) && !started && !elsewhere && !suspended;
+        let selector = object
+            .spec
+            .and_then(|job| job.template.spec)
+            .and_then(|pod| pod.node_selector)
+            .unwrap_or_default();
+        self.keep(BatchKind::Job, ApiResource::erase::<Job>(&()), &object.metadata, selector, holdable);
+    }
+
+    fn delete(&self, object: &Job) {
+        self.forget(object.uid());
+    }
+
+    fn reset(&self, seen: &HashSet<String>) {
+        self.retain(BatchKind::Job, seen);
+    }
+}

@@ -1,0 +1,66 @@
+//! Feeding an index from a watch.
+
+use std::{fmt::Debug, sync::Arc};
+
+use futures::StreamExt;
+use kube::{
+    Api, Resource, ResourceExt,
+    runtime::{WatchStreamExt, watcher},
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+
+use crate::kernel::admin::Readiness;
+
+/// An index of objects of type `K`.
+pub trait Index<K>: Send + Sync + 'static {
+    /// An object as it is now.
+    fn apply(&self, object: K);
+    /// It is gone.
+    fn delete(&self, object: &K);
+    /// A list is complete: what was not seen since its begin is gone. `seen` has the uids.
+    fn reset(&self, seen: &std::collections::HashSet<String>);
+}
+
+/// Feeds `index` until the task is dropped. `changed` is notified after every change.
+pub async fn feed<K, I>(
+    api: Api<K>,
+    config: watcher::Config,
+    index: Arc<I>,
+    name: &'static str,
+    readiness: Readiness,
+    changed: Arc<Notify>,
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Default + Clone,
+    I: Index<K>,
+{
+    let mut seen = std::collections::HashSet::new();
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Init) => seen.clear(),
+            Ok(watcher::Event::InitApply(object)) => {
+                seen.extend(object.uid());
+                index.apply(object);
+            }
+            Ok(watcher::Event::InitDone) => {
+                index.reset(&seen);
+                // The uids are needed while listing only.
+                seen = std::collections::HashSet::new();
+                readiness.filled(name);
+                changed.notify_one();
+            }
+            Ok(watcher::Event::Apply(object)) => {
+                index.apply(object);
+                changed.notify_one();
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                index.delete(&object);
+                changed.notify_one();
+            }
+            // The watcher starts again by itself, with backoff.
+            Err(error) => tracing::warn!(index = name, %error, "a watch was interrupted"),
+        }
+    }
+}

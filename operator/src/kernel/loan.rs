@@ -1,0 +1,304 @@
+//! Loans: fields of other people's objects that Banyan sets for a while and gives back exactly.
+//!
+//! A loan is a JSON Patch that starts with a `test` on the resource version, sets the fields, and stores their prior
+//! values in an annotation on the same object: there is no moment at which the action has happened and its memory
+//! has not. Both directions are pure functions from the live object to the patch.
+
+use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, TestOperation, jsonptr::PointerBuf};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::plan::{ObjectRef, Owner};
+
+/// Prefix of the annotation that holds a loan; the action's name follows.
+pub const ANNOTATION: &str = "banyan.dev/loan-";
+
+/// A field to set on somebody else's object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loan {
+    /// The object.
+    pub object: ObjectRef,
+    /// The action it is borrowed for; one loan of an action stands on an object.
+    pub action: String,
+    /// The fields.
+    pub fields: Vec<Field>,
+    /// What must hold on the live object, whatever the index said.
+    pub guard: Guard,
+    /// Why, for the trail.
+    pub why: String,
+}
+
+/// One field and the value it is to have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Field {
+    /// JSON pointer (RFC 6901) to the field, or to the list that holds the element.
+    pub pointer: String,
+    /// Value to set.
+    pub set: Value,
+    /// For an element of a list: the keys that identify it there. Empty for a plain field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub element_keys: Vec<String>,
+}
+
+/// What must hold on the live object at the moment of borrowing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Nothing in particular.
+    None,
+    /// A Job that has never started a Pod, and that nobody else (Kueue, another controller) runs.
+    NeverStarted,
+}
+
+/// What is stored on the borrowed object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The resource for which it was borrowed, `<kind>.<name>`.
+    pub owner: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The fields with their values before, `null` for absent.
+    pub fields: Vec<Lent>,
+}
+
+/// A field on loan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lent {
+    /// The field and its value while on loan.
+    #[serde(flatten)]
+    pub field: Field,
+    /// Value before, `null` for absent.
+    pub prior: Value,
+}
+
+/// What is to be done about a loan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Send this patch. `prior` is the value before; `kept` names fields that somebody changed meanwhile and that are
+    /// therefore left as they are.
+    Patch {
+        /// The patch.
+        patch: Patch,
+        /// Values before, for the trail.
+        prior: Value,
+        /// Pointers of fields that were left as somebody else had set them.
+        kept: Vec<String>,
+    },
+    /// Nothing to do, and why.
+    Nothing(Nothing),
+}
+
+/// Why nothing is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// The loan stands already, or is given back already.
+    Done,
+    /// The object has the wanted value by its own: not ours, never to be undone.
+    AlreadySo,
+    /// Another resource has borrowed it.
+    HeldBy(String),
+    /// A later object by the same name.
+    OtherObject,
+    /// The guard does not hold.
+    Guarded,
+}
+
+/// The annotation of an action's loan.
+pub fn annotation(action: &str) -> String {
+    let mut name = ANNOTATION.to_owned();
+    for (at, letter) in action.char_indices() {
+        if letter.is_ascii_uppercase() && at > 0 {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+/// The loans that stand on an object, by annotation; unreadable ones are left out.
+pub fn records<'a>(annotations: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, Record)> {
+    annotations
+        .filter(|(key, _)| key.starts_with(ANNOTATION))
+        .filter_map(|(key, text)| Some((key.to_owned(), serde_json::from_str(text).ok()?)))
+        .collect()
+}
+
+/// How `loan` is taken for `owner` from the object as it is now.
+pub fn take(live: &Value, loan: &Loan, owner: &Owner, now: jiff::Timestamp) -> Decision {
+    if !same_object(live, &loan.object) {
+        return Decision::Nothing(Nothing::OtherObject);
+    }
+    let key = annotation(&loan.action);
+    if let Some(record) = record(live, &key) {
+        let owner = owner.to_string();
+        // Ours: whatever the field says now is somebody's own wish, which is kept.
+        return Decision::Nothing(if record.owner == owner {
+            Nothing::Done
+        } else {
+            Nothing::HeldBy(record.owner)
+        });
+    }
+    if loan.guard == Guard::NeverStarted && !never_started(live) {
+        return Decision::Nothing(Nothing::Guarded);
+    }
+    let lent: Vec<Lent> = loan
+        .fields
+        .iter()
+        .filter_map(|field| {
+            let prior = current(live, field);
+            (prior != field.set).then(|| Lent { field: field.clone(), prior })
+        })
+        .collect();
+    if lent.is_empty() {
+        return Decision::Nothing(Nothing::AlreadySo);
+    }
+    let mut patch = vec![test_version(live)];
+    let prior = json!(
+        lent.iter()
+            .map(|lent| (lent.field.pointer.clone(), lent.prior.clone()))
+            .collect::<serde_json::Map<_, _>>()
+    );
+    for lent in &lent {
+        write(&mut patch, live, &lent.field, &lent.field.set);
+    }
+    let record = json!(Record { owner: owner.to_string(), at: now.to_string(), fields: lent }).to_string();
+    if !live["metadata"]["annotations"].is_object() {
+        add(&mut patch, "/metadata/annotations", json!({}));
+    }
+    add(&mut patch, &format!("/metadata/annotations/{}", escape(&key)), record.into());
+    Decision::Patch { patch: Patch(patch), prior, kept: Vec::new() }
+}
+
+/// How the loan of `action` is given back by `owner` on the object as it is now.
+///
+/// A field that still has the borrowed value gets its prior one; a field that somebody changed meanwhile is theirs.
+pub fn give_back(live: &Value, object: &ObjectRef, action: &str, owner: &Owner) -> Decision {
+    if !same_object(live, object) {
+        return Decision::Nothing(Nothing::OtherObject);
+    }
+    let key = annotation(action);
+    let Some(record) = record(live, &key) else { return Decision::Nothing(Nothing::Done) };
+    if record.owner != owner.to_string() {
+        return Decision::Nothing(Nothing::HeldBy(record.owner));
+    }
+    let mut patch = vec![test_version(live)];
+    let mut kept = Vec::new();
+    let mut prior = serde_json::Map::new();
+    for lent in record.fields.iter().rev() {
+        if current(live, &lent.field) == lent.field.set {
+            write(&mut patch, live, &lent.field, &lent.prior);
+            prior.insert(lent.field.pointer.clone(), lent.field.set.clone());
+        } else {
+            kept.push(lent.field.pointer.clone());
+        }
+    }
+    remove(&mut patch, &format!("/metadata/annotations/{}", escape(&key)));
+    Decision::Patch { patch: Patch(patch), prior: Value::Object(prior), kept }
+}
+
+fn same_object(live: &Value, object: &ObjectRef) -> bool {
+    object.uid.as_ref().is_none_or(|uid| live["metadata"]["uid"] == **uid)
+}
+
+fn record(live: &Value, key: &str) -> Option<Record> {
+    serde_json::from_str(live["metadata"]["annotations"][key].as_str()?).ok()
+}
+
+/// A Job that never had a Pod, and that neither Kueue nor another controller runs.
+fn never_started(live: &Value) -> bool {
+    let status = &live["status"];
+    let none = |field: &str| status[field].as_i64().unwrap_or(0) == 0;
+    let manager = live["spec"]["managedBy"].as_str().unwrap_or("kubernetes.io/job-controller");
+    none("active")
+        && none("succeeded")
+        && none("failed")
+        && none("terminating")
+        && status["startTime"].is_null()
+        && status["completionTime"].is_null()
+        && manager == "kubernetes.io/job-controller"
+        && live["metadata"]["labels"]["kueue.x-k8s.io/queue-name"].is_null()
+}
+
+fn same_element(item: &Value, field: &Field) -> bool {
+    field.element_keys.iter().all(|key| item[key] == field.set[key])
+}
+
+/// The present value of a field: the value, the matching element, or `null`.
+fn current(live: &Value, field: &Field) -> Value {
+    let found = live.pointer(&field.pointer).unwrap_or(&Value::Null);
+    if field.element_keys.is_empty() {
+        return found.clone();
+    }
+    let elements = found.as_array().map_or(&[][..], Vec::as_slice);
+    elements.iter().find(|item| same_element(item, field)).cloned().unwrap_or(Value::Null)
+}
+
+/// Adds the operations that give `field` the value `wanted`, `null` meaning absent.
+fn write(patch: &mut Vec<PatchOperation>, live: &Value, field: &Field, wanted: &Value) {
+    if field.element_keys.is_empty() {
+        if wanted.is_null() {
+            remove(patch, &field.pointer);
+            return;
+        }
+        ensure_parent(patch, live, &field.pointer);
+        add(patch, &field.pointer, wanted.clone());
+        return;
+    }
+    // The list is written whole: with the version tested first, nobody else's element can be lost, and no index
+    // can point at the wrong one.
+    let mut items: Vec<Value> =
+        live.pointer(&field.pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+    match (items.iter().position(|item| same_element(item, field)), wanted.is_null()) {
+        (Some(at), true) => {
+            items.remove(at);
+        }
+        (Some(at), false) => items[at] = wanted.clone(),
+        (None, true) => return,
+        (None, false) => items.push(wanted.clone()),
+    }
+    if items.is_empty() {
+        remove(patch, &field.pointer);
+    } else {
+        add(patch, &field.pointer, Value::Array(items));
+    }
+}
+
+/// `add` needs the parent to exist. Only maps of metadata can be missing; a spec never is.
+fn ensure_parent(patch: &mut Vec<PatchOperation>, live: &Value, pointer: &str) {
+    if let Some((parent, _)) = pointer.rsplit_once('/')
+        && !parent.is_empty()
+        && live.pointer(parent).is_none()
+    {
+        add(patch, parent, json!({}));
+    }
+}
+
+fn test_version(live: &Value) -> PatchOperation {
+    PatchOperation::Test(TestOperation {
+        path: pointer("/metadata/resourceVersion"),
+        value: live["metadata"]["resourceVersion"].clone(),
+    })
+}
+
+fn add(patch: &mut Vec<PatchOperation>, path: &str, value: Value) {
+    patch.push(PatchOperation::Add(AddOperation { path: pointer(path), value }));
+}
+
+fn remove(patch: &mut Vec<PatchOperation>, path: &str) {
+    patch.push(PatchOperation::Remove(RemoveOperation { path: pointer(path) }));
+}
+
+fn pointer(path: &str) -> PointerBuf {
+    // Every pointer here is built from constants and `escape`; a wrong one would be refused by the server's `test`.
+    PointerBuf::parse(path).unwrap_or_default()
+}
+
+/// Escapes a key for a JSON pointer (RFC 6901, section 3).
+pub fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests;

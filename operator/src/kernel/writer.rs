@@ -1,0 +1,199 @@
+//! The one place that writes to an API server: fenced, bounded in time, counted, and trailed.
+
+use std::time::Duration;
+
+use json_patch::Patch as JsonPatch;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    core::ApiResource,
+};
+use serde_json::Value;
+
+use super::{
+    lease::Fence,
+    metrics::KernelMetrics,
+    plan::{FIELD_MANAGER, ObjectRef},
+};
+
+/// No single write takes longer.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a write did not happen, or may not have.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// This replica may not write (any more).
+    #[error("{what} was not written: this replica does not lead")]
+    Fenced {
+        /// The object.
+        what: String,
+    },
+    /// No answer in time. The write may have happened.
+    #[error("{what}: the API server did not answer within {limit:?}")]
+    Timeout {
+        /// The object.
+        what: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The server refused it.
+    #[error("{what}: {source}")]
+    Api {
+        /// The object.
+        what: String,
+        /// The server's answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+impl WriteError {
+    /// Constant word for a condition's reason and a metric's label.
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Fenced { .. } => "NotLeading",
+            Self::Timeout { .. } => "ApiServerTimeout",
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.is_forbidden() => "Forbidden",
+                kube::Error::Api(status) if status.is_conflict() => "Conflict",
+                kube::Error::Api(status) if status.is_invalid() => "Invalid",
+                kube::Error::Api(_) => "ApiServerRefused",
+                _ => "ApiServerUnreachable",
+            },
+        }
+    }
+
+    /// The server's answer, if it gave one.
+    pub fn status(&self) -> Option<&kube::core::Status> {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The object is gone.
+    pub fn is_not_found(&self) -> bool {
+        self.status().is_some_and(kube::core::Status::is_not_found)
+    }
+
+    /// Somebody wrote in between: look again and decide anew. A failed `test` of a JSON Patch answers 422.
+    pub fn is_stale(&self) -> bool {
+        self.status().is_some_and(|status| {
+            status.is_conflict() || (status.code == 422 && status.message.contains("testing value"))
+        })
+    }
+}
+
+/// Writes to one cluster.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    fence: Fence,
+    metrics: KernelMetrics,
+}
+
+impl Writer {
+    /// A writer that is bound by `fence`.
+    pub fn new(client: Client, fence: Fence, metrics: KernelMetrics) -> Self {
+        Self { client, fence, metrics }
+    }
+
+    /// The client, for reading.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The API of a kind, in a namespace or cluster-wide.
+    pub fn api(&self, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
+        }
+    }
+
+    /// The object as it is now; `None` when it does not exist.
+    pub async fn read(&self, object: &ObjectRef) -> Result<Option<DynamicObject>, WriteError> {
+        let api = self.api(&object.resource, object.namespace.as_deref());
+        self.bounded(&object.to_string(), WRITE_LIMIT, api.get_opt(&object.name)).await
+    }
+
+    /// Server-side apply.
+    pub async fn apply(
+        &self,
+        object: &ObjectRef,
+        manifest: &Value,
+        force: bool,
+    ) -> Result<DynamicObject, WriteError> {
+        let api = self.api(&object.resource, object.namespace.as_deref());
+        let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
+        self.write(object, "apply", api.patch(&object.name, &params, &Patch::Apply(manifest))).await
+    }
+
+    /// Server-side apply of the status, with force: a status has one author.
+    pub async fn apply_status(
+        &self,
+        object: &ObjectRef,
+        manifest: &Value,
+    ) -> Result<DynamicObject, WriteError> {
+        let api = self.api(&object.resource, object.namespace.as_deref());
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        self.write(object, "status", api.patch_status(&object.name, &params, &Patch::Apply(manifest))).await
+    }
+
+    /// JSON Patch.
+    pub async fn patch(&self, object: &ObjectRef, patch: JsonPatch) -> Result<DynamicObject, WriteError> {
+        let api = self.api(&object.resource, object.namespace.as_deref());
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        self.write(object, "patch", api.patch(&object.name, &params, &Patch::Json::<()>(patch))).await
+    }
+
+    /// Delete exactly the object that is meant, by uid. One that is gone already counts as deleted.
+    pub async fn delete(&self, object: &ObjectRef) -> Result<(), WriteError> {
+        let api = self.api(&object.resource, object.namespace.as_deref());
+        let params = DeleteParams {
+            preconditions: object
+                .uid
+                .clone()
+                .map(|uid| Preconditions { uid: Some(uid), resource_version: None }),
+            ..DeleteParams::background()
+        };
+        match self.write(object, "delete", api.delete(&object.name, &params)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            // Another object by that name is not ours to delete.
+            Err(error) if error.status().is_some_and(kube::core::Status::is_conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write<T>(
+        &self,
+        object: &ObjectRef,
+        verb: &'static str,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, WriteError> {
+        let what = object.to_string();
+        let Some(left) = self.fence.remaining() else { return Err(WriteError::Fenced { what }) };
+        let written = self.bounded(&what, left.min(WRITE_LIMIT), request).await;
+        if written.is_ok() {
+            self.metrics.writes.with_label_values(&[object.resource.plural.as_str(), verb]).inc();
+        }
+        written
+    }
+
+    async fn bounded<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, WriteError> {
+        match tokio::time::timeout(limit, request).await {
+            Err(_) => Err(WriteError::Timeout { what: what.to_owned(), limit }),
+            Ok(Err(source)) => Err(WriteError::Api { what: what.to_owned(), source: Box::new(source) }),
+            Ok(Ok(value)) => Ok(value),
+        }
+    }
+}

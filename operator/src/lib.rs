@@ -1,0 +1,10 @@
+//! Banyan: a Kubernetes operator that keeps a city's computing estate as declared.
+//!
+//! Rooms: [`kernel`] is the loop, [`index`] what is known of the cluster, [`prometheus`] how meters are asked, and each
+//! domain has a room of its own, such as [`datacenter`]. Rooms import the first three and never each other.
+
+pub mod cli;
+pub mod datacenter;
+pub mod index;
+pub mod kernel;
+pub mod prometheus;

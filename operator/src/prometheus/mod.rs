@@ -1,0 +1,33 @@
+//! The query client: the one module through which Banyan asks a server that speaks the Prometheus HTTP API
+//! (Prometheus, Thanos, Mimir, `VictoriaMetrics`).
+//!
+//! Only `/api/v1/query` is used, which every one of them has: a range selector evaluated there answers the raw samples,
+//! where `query_range` would give values at steps. Samples are not worked on here; energy is the domain's own
+//! arithmetic.
+//!
+//! - [`Clients`] keeps one [`Client`] per [`Settings`], under one limit of requests at a time.
+//! - [`fetch_meter`] and [`fetch_value`] ask for one series, [`Client::instant`] for any number of them.
+//! - [`QueryError::category`] is the reason of a condition and the label of a metric.
+
+mod answer;
+mod client;
+mod clients;
+mod error;
+mod meter;
+mod query;
+mod selector;
+mod settings;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod faults;
+
+pub use answer::{Answer, Labels, Series, one_series, shown};
+pub use client::{Asked, Client, Hook, MAX_BODY_BYTES};
+pub use clients::Clients;
+pub use error::QueryError;
+pub use meter::{fetch_meter, fetch_value};
+pub use query::{MAX_SAMPLES, MAX_SPAN_MS, MIN_INTERVAL_MS, Request, instant, plan, raw_samples};
+pub use selector::plain_selector;
+pub use settings::{Auth, Secret, Settings};
