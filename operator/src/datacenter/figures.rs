@@ -217,15 +217,17 @@ impl Figures {
         if meters.is_empty() {
             return;
         }
-        let unread = judgement.operational.blind_since.is_some();
         let reading = match (judgement.windows.last(), &judgement.operational.until) {
-            _ if unread => None,
+            _ if judgement.operational.blind_since.is_some() => None,
             (Some(judged), _) => Some(judged.reading.clone()),
             (None, Some(until)) => {
-                let to = until.0.as_millisecond();
-                // Further back than what is fetched each time there is nothing to judge from.
-                let near = to + windows::RECENT_HOURS * 3_600_000 > seen.now.as_millisecond();
-                near.then(|| windows::judge(site, meters, Window { from: to - site.window_ms, to }).reading)
+                let window =
+                    Window { from: until.0.as_millisecond() - site.window_ms, to: until.0.as_millisecond() };
+                // Further back than what is fetched each time there is nothing to judge from, and nothing to say.
+                if window.from < windows::live_from(site, Some(until.0), seen.now) + site.lookback_ms() {
+                    return;
+                }
+                Some(windows::judge(site, meters, window).reading)
             }
             (None, None) => None,
         };

@@ -57,7 +57,8 @@ fn first_start(until: Option<Timestamp>, now: Timestamp, window_ms: i64) -> i64 
 /// What must be fetched for the live part: from the first window that is not judged yet, or the recent hours, whichever
 /// is earlier, with the meters' look back.
 pub fn live_from(site: &Site, until: Option<Timestamp>, now: Timestamp) -> i64 {
-    let windows = first_start(until, now, site.window_ms);
+    // The last judged window as well: its coverage is shown until the next one closes.
+    let windows = first_start(until, now, site.window_ms) - site.window_ms;
     let hours = last_end(now, HOUR_MS) - RECENT_HOURS * HOUR_MS;
     windows.min(hours) - site.lookback_ms()
 }
