@@ -48,6 +48,8 @@ pub enum Component {
     Prometheus,
     /// Makes blocks of history for Prometheus, and checks rules.
     Promtool,
+    /// Queues Jobs.
+    Kueue,
 }
 
 /// Where a component comes from and what its build takes.
@@ -64,9 +66,12 @@ struct Source {
     minutes: &'static str,
 }
 
+/// A file's name, and the files and folders of a module that are joined in it.
+type Bundle = (&'static str, &'static [&'static str]);
+
 impl Component {
     /// All of them, in the order in which they are built: first what most tests need.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -76,6 +81,7 @@ impl Component {
         Self::Kwok,
         Self::Helm,
         Self::KubeScheduler,
+        Self::Kueue,
     ];
 
     /// The program's name, such as `kube-apiserver`.
@@ -110,6 +116,7 @@ impl Component {
             Self::Kubectl => ("kubectl", "kubernetes", KUBERNETES, "/cmd/kubectl", "", "1 min"),
             Self::Kwok => ("kwok", "kwok", "sigs.k8s.io/kwok", "/cmd/kwok", "", "2 min"),
             Self::Helm => ("helm", "helm", "helm.sh/helm/v3", "/cmd/helm", "", "2 min"),
+            Self::Kueue => ("kueue", "kueue", "sigs.k8s.io/kueue", "/cmd/kueue", "", "4 min"),
             // Its service discoveries of a dozen clouds are left out: half of its build, and nothing here uses them.
             Self::Prometheus => {
                 ("prometheus", "prometheus", PROMETHEUS, "/cmd/prometheus", "remove_all_sd", "3 min")
@@ -119,6 +126,28 @@ impl Component {
             }
         };
         Source { name, pin, module, package, tags, minutes }
+    }
+
+    /// YAML that comes with the component's module and not with its program; kept beside the program.
+    fn bundles(self) -> &'static [Bundle] {
+        match self {
+            // How a Node and its Pods behave: Ready with a lease that is renewed, running at once.
+            Self::Kwok => &[(
+                "stages.yaml",
+                &[
+                    "kustomize/stage/node/fast/node-initialize.yaml",
+                    "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+                    "kustomize/stage/pod/fast/pod-ready.yaml",
+                    "kustomize/stage/pod/fast/pod-complete.yaml",
+                    "kustomize/stage/pod/fast/pod-delete.yaml",
+                ],
+            )],
+            Self::Kueue => &[
+                ("crds.yaml", &["config/components/crd/bases"]),
+                ("webhooks.yaml", &["config/components/webhook/manifests.yaml"]),
+            ],
+            _ => &[],
+        }
     }
 
     /// Whether setup-envtest has it.
@@ -197,8 +226,9 @@ async fn find_or_make(component: Component) -> Result<PathBuf> {
     } else {
         build.run(&source, &module, &output).await?;
     }
-    if component == Component::Kwok {
-        copy_stages(&module, source.module, &aside).await?;
+    let bundles = component.bundles();
+    if !bundles.is_empty() {
+        copy_bundles(&module, source.module, bundles, &aside).await?;
     }
     fs::rename(&aside, &folder).with_context(|| format!("moving {component} to {}", folder.display()))?;
     Ok(program)
@@ -286,23 +316,32 @@ async fn lock(cache: &Path, source: &Source, version: &str) -> Result<File> {
     }
 }
 
-/// The stages, which say how a Node and its Pods behave, come with kwok's module and not with its program.
-async fn copy_stages(module: &Module, path: &str, folder: &Path) -> Result<()> {
-    const STAGES: [&str; 5] = [
-        "node/fast/node-initialize.yaml",
-        "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
-        "pod/fast/pod-ready.yaml",
-        "pod/fast/pod-complete.yaml",
-        "pod/fast/pod-delete.yaml",
-    ];
-    let spec = go_command("kwok-stages", module)?.args(["list", "-m", "-f", "{{.Dir}}", path]);
+/// Joins files of a component's module into the bundles beside its program, so that later runs need no module.
+async fn copy_bundles(module: &Module, path: &str, bundles: &[Bundle], folder: &Path) -> Result<()> {
+    let spec = go_command("module-folder", module)?.args(["list", "-m", "-f", "{{.Dir}}", path]);
     let source = spec.output(Duration::from_mins(1)).await?;
-    let source = Path::new(source.trim()).join("kustomize/stage");
-    let mut stages = Vec::new();
-    for stage in STAGES {
-        let file = source.join(stage);
-        stages.push(fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?);
+    let source = Path::new(source.trim());
+    for (name, parts) in bundles {
+        let mut texts = Vec::new();
+        for part in *parts {
+            for file in files(&source.join(part))? {
+                texts.push(fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?);
+            }
+        }
+        let target = folder.join(name);
+        fs::write(&target, texts.join("\n---\n")).with_context(|| format!("writing {}", target.display()))?;
     }
-    let target = folder.join("stages.yaml");
-    fs::write(&target, stages.join("\n---\n")).with_context(|| format!("writing {}", target.display()))
+    Ok(())
+}
+
+/// The file itself, or the files of the folder in the order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?;
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.sort();
+    Ok(files)
 }

@@ -35,6 +35,7 @@ const MASTERS: &str = "system:masters";
 
 /// What a control plane consists of. The default is the API server and its store, with an audit log.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each says whether one more process is there.
 pub struct Options {
     /// Names its folder in the run folder, and its log files in messages.
     pub name: String,

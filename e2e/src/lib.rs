@@ -16,6 +16,7 @@ pub mod estate;
 pub mod exporter;
 mod go;
 pub mod kubeconfig;
+pub mod kueue;
 pub mod kwok;
 pub mod operator;
 pub mod pki;

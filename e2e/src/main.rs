@@ -35,8 +35,8 @@ enum Command {
     Up,
     /// Stop the demo's estate that runs in the background.
     Down,
-    /// Start a control plane, print its process ids on one line, and wait for ever. For the harness' own test of what
-    /// a kill leaves behind.
+    /// Start a control plane, print its folder and the ids of its processes, and wait for ever. For the harness' own
+    /// tests of what an end leaves behind.
     #[command(hide = true)]
     Hold,
 }
@@ -75,7 +75,7 @@ async fn main() -> Result<()> {
             let options = Options { name: "hold".to_owned(), audit: false, ..Options::default() };
             let plane = ControlPlane::start(options).await?;
             let pids: Vec<String> = plane.pids().await.iter().map(u32::to_string).collect();
-            println!("{}", pids.join(" "));
+            println!("{} {}", plane.dir().display(), pids.join(" "));
             std::future::pending::<()>().await;
         }
     }

@@ -6,6 +6,8 @@
 //! forked by one thread that lives as long as the process.
 
 mod sys;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::fs::File;

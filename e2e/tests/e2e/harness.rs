@@ -1,14 +1,16 @@
 //! The harness itself: what the other tests take for granted.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use banyan_e2e::audit;
+use banyan_e2e::components::Component;
 use banyan_e2e::controlplane::{ControlPlane, Options, local_https};
 use banyan_e2e::dirs;
 use banyan_e2e::kwok::is_ready;
 use banyan_e2e::pki::Authority;
-use banyan_e2e::process::{Spec, is_alive};
+use banyan_e2e::process::{Child, Spec, is_alive};
 use banyan_e2e::prometheus::{Prometheus, PrometheusOptions};
 use banyan_e2e::wait::{eventually, until};
 use jiff::{SignedDuration, Timestamp};
@@ -37,6 +39,8 @@ pub fn tests() -> Vec<Test> {
             prometheus_refuses_strangers,
         ),
         Test::new("harness::a_process_killed_leaves_no_child_behind", killed_process_leaves_no_child),
+        Test::new("harness::a_process_interrupted_tidies_up", interrupted_process_tidies_up),
+        Test::new("harness::components_are_built_once_by_processes_side_by_side", components_are_built_once),
     ]
 }
 
@@ -189,33 +193,121 @@ async fn prometheus_refuses_strangers(_: World) -> Result<()> {
 }
 
 async fn killed_process_leaves_no_child(_: World) -> Result<()> {
-    let dir = dirs::fresh("left-behind")?;
-    let printed = dir.join("pids");
+    let held = hold().await?;
+    held.holder.kill().await?;
+    gone(&held.pids).await?;
+    // It could not tidy up; a later run would.
+    std::fs::remove_dir_all(held.run).context("removing what the killed process left")
+}
+
+async fn interrupted_process_tidies_up(_: World) -> Result<()> {
+    let held = hold().await?;
+    let status = held.holder.stop(Duration::from_secs(20)).await?;
+    // 128 and SIGTERM's 15.
+    ensure!(status.code() == Some(143), "it ended with {status}");
+    ensure!(!held.pids.iter().any(|pid| is_alive(*pid)), "some of {:?} are still there", held.pids);
+    ensure!(!held.run.exists(), "{} is still there", held.run.display());
+    Ok(())
+}
+
+/// Another process that holds a control plane.
+struct Held {
+    holder: Child,
+    /// Its run folder.
+    run: PathBuf,
+    /// Its children.
+    pids: Vec<u32>,
+}
+
+async fn hold() -> Result<Held> {
+    let dir = dirs::fresh("hold")?;
+    let printed = dir.join("printed");
     let mut spec =
         Spec::new("banyan-e2e", env!("CARGO_BIN_EXE_banyan-e2e"), dir.join("hold.log")).args(["hold"]);
     spec.stdout = Some(printed.clone());
     let holder = spec.spawn()?;
-    let pids: Vec<u32> = eventually(Duration::from_mins(2), "the process ids of its children", || async {
-        if holder.exited().is_some() {
-            bail!("it ended early: {}", holder.log_tail(20));
+    let text = eventually(Duration::from_mins(2), "the process ids of its children", || async {
+        if let Err(error) = holder.check_alive() {
+            return Ok(Some(Err(error)));
         }
         let text = std::fs::read_to_string(&printed)?;
-        if !text.ends_with('\n') {
-            return Ok(None);
-        }
-        Ok(Some(text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?))
+        Ok(text.ends_with('\n').then_some(Ok(text)))
     })
-    .await?;
+    .await??;
+    let mut words = text.split_whitespace();
+    let plane = PathBuf::from(words.next().context("no folder was printed")?);
+    let pids: Vec<u32> = words.map(str::parse).collect::<Result<_, _>>()?;
     ensure!(
         pids.len() == 2 && pids.iter().all(|pid| is_alive(*pid)),
         "expected etcd and kube-apiserver: {pids:?}"
     );
+    let run = plane.parent().context("the control plane's folder lies in a run folder")?.to_path_buf();
+    Ok(Held { holder, run, pids })
+}
 
-    holder.kill().await?;
+async fn gone(pids: &[u32]) -> Result<()> {
     until(Duration::from_secs(10), format!("the processes {pids:?} to be gone"), || async {
         Ok(!pids.iter().any(|pid| is_alive(*pid)))
     })
     .await
+}
+
+/// A Go that builds nothing and writes down what it was asked to build.
+const FAKE_GO: &str = r##"#!/bin/sh
+set -e
+case "$3" in
+build)
+    case "$*" in *setup-envtest*) exit 1 ;; esac
+    echo "${5##*/}" >> "$BUILDS"
+    echo "#!/bin/sh" > "$5"
+    ;;
+list) echo "$MODULE" ;;
+esac
+"##;
+
+async fn components_are_built_once(_: World) -> Result<()> {
+    let dir = dirs::fresh("fake-go")?;
+    let go = dir.join("bin/go");
+    std::fs::create_dir_all(dir.join("bin"))?;
+    std::fs::write(&go, FAKE_GO)?;
+    std::fs::set_permissions(&go, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    // What is copied out of modules: kwok's stages and Kueue's manifests.
+    let module = dir.join("module");
+    for file in [
+        "kustomize/stage/node/fast/node-initialize.yaml",
+        "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+        "kustomize/stage/pod/fast/pod-ready.yaml",
+        "kustomize/stage/pod/fast/pod-complete.yaml",
+        "kustomize/stage/pod/fast/pod-delete.yaml",
+        "config/components/crd/bases/one.yaml",
+        "config/components/webhook/manifests.yaml",
+    ] {
+        std::fs::create_dir_all(module.join(file).parent().unwrap_or(&module))?;
+        std::fs::write(module.join(file), "a: 1\n")?;
+    }
+
+    let builds = dir.join("builds");
+    let tools = |name: &str| {
+        Spec::new(name, env!("CARGO_BIN_EXE_banyan-e2e"), dir.join(format!("{name}.log")))
+            .args(["tools"])
+            .env("PATH", format!("{}:/usr/bin:/bin", dir.join("bin").display()))
+            .env("XDG_CACHE_HOME", dir.join("cache"))
+            .env("KUBEBUILDER_ASSETS", "")
+            .env("MODULE", &module)
+            .env("BUILDS", &builds)
+            .output(Duration::from_mins(2))
+    };
+    let (first, second) = tokio::try_join!(tools("first"), tools("second"))?;
+    ensure!(first == second && first.lines().count() == Component::ALL.len(), "{first}\n{second}");
+    tools("third").await?;
+
+    let built = std::fs::read_to_string(&builds)?;
+    let mut built: Vec<&str> = built.lines().collect();
+    built.sort_unstable();
+    let mut all = Component::ALL.map(Component::name);
+    all.sort_unstable();
+    ensure!(built == all, "three runs, two of them at once, built {built:?}");
+    Ok(())
 }
 
 async fn create_account(plane: &ControlPlane, namespace: &str, name: &str) -> Result<()> {

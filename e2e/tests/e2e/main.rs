@@ -4,6 +4,7 @@
 //! any Rust test: `cargo test -p banyan-e2e --test e2e -- <part of a name>`.
 
 mod harness;
+mod kueue;
 mod world;
 
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ const THREADS: usize = 2;
 
 /// Every test there is.
 fn all() -> Vec<Test> {
-    [harness::tests()].into_iter().flatten().collect()
+    [harness::tests(), kueue::tests()].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {
