@@ -92,8 +92,10 @@ impl Decimal {
             .ok_or_else(|| ValueError { text: self.0.clone(), wanted: "a decimal number like 1.25" })
     }
 
-    /// `number` with `digits` digits behind the point.
+    /// `number` with `digits` digits behind the point, within what the pattern allows: a figure that cannot be true must
+    /// not keep the rest of a status from being written.
     pub fn rounded(number: f64, digits: usize) -> Self {
+        let number = if number.is_nan() { 0.0 } else { number.clamp(0.0, 999_999_999.0) };
         Self(format!("{number:.digits$}"))
     }
 }
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn decimals_days_and_instants_that_cannot_be_read_say_what_was_wanted() {
-        assert_eq!(Decimal::from("1.25").number().unwrap(), 1.25);
+        assert!((Decimal::from("1.25").number().unwrap() - 1.25).abs() < f64::EPSILON);
         assert!(Decimal::from("NaN").number().is_err());
         assert!(Decimal::from("-1").number().is_err());
         assert_eq!(

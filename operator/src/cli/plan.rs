@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     datacenter::{
+        self,
         observe::{FoundLedger, Observer},
         plan as decide,
         spec::Site,
@@ -56,7 +57,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         .await
         .context("no cluster: neither a kubeconfig nor a service account was found")?;
     let world = World::read(client, &args.namespace).await?;
-    let now = args.now.unwrap_or_else(Timestamp::now);
+    // Whole seconds, as the API keeps them.
+    let now = Timestamp::from_second(args.now.unwrap_or_else(Timestamp::now).as_second())?;
     let (mut changed, mut wrong, mut looked_at) = (false, false, 0);
     for document in &documents {
         let (kind, name) = document.identity();
@@ -104,28 +106,28 @@ impl World {
             .await
             .context("Nodes cannot be listed")?
         {
-            nodes.observe(&node.metadata);
+            let _ = nodes.observe(&node.metadata);
         }
         for object in Api::<CronJob>::all(client.clone())
             .list(&ListParams::default())
             .await
             .context("CronJobs cannot be listed")?
         {
-            Index::<CronJob>::apply(&batch, object);
+            let _ = Index::<CronJob>::apply(&batch, object);
         }
         for object in Api::<Job>::all(client.clone())
             .list(&ListParams::default())
             .await
             .context("Jobs cannot be listed")?
         {
-            Index::<Job>::apply(&batch, object);
+            let _ = Index::<Job>::apply(&batch, object);
         }
         kueue::fill(&client, &batch).await.context("ClusterQueues cannot be listed")?;
         let owned = OwnedConfigMaps::new(FoundLedger::read);
         let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
         let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await;
         for object in maps.with_context(|| format!("ledgers in namespace {namespace} cannot be listed"))? {
-            owned.apply(object);
+            let _ = owned.apply(object);
         }
         let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
         let sites = guarded.list(&ListParams::default()).await.context("DataCenters cannot be listed")?;
@@ -154,16 +156,7 @@ impl World {
         }
         let owner = Owner { kind: "datacenter", name: name.to_owned() };
         let found = self.owned.content(&owner).unwrap_or_default();
-        let twins: Vec<String> = self
-            .sites
-            .iter()
-            .filter(|other| other.name_any() != name && wanted.spec.cluster.is_some())
-            .filter(|other| {
-                other.spec.cluster.as_ref().map(|cluster| &cluster.id)
-                    == wanted.spec.cluster.as_ref().map(|cluster| &cluster.id)
-            })
-            .map(ResourceExt::name_any)
-            .collect();
+        let twins = datacenter::twins(&wanted, self.sites.iter());
         let status = live.and_then(|live| live.status.clone());
         let seen = self.observer.observe(&wanted, site.as_ref().ok(), status, found, &twins, now).await;
         let (plan, _) = decide::plan(&wanted, &site, &seen);

@@ -48,7 +48,9 @@ use crate::{
 /// Oldest Kubernetes that Banyan works with: `MutatingAdmissionPolicy` is v1 from there on.
 const OLDEST_MINOR: u32 = 36;
 /// Requests to Prometheus under way at once, over all sites.
-const PROMETHEUS_CONCURRENCY: usize = 8;
+const PROMETHEUS_CONCURRENCY: usize = 16;
+/// How long after a change of Nodes or batch work the sites with actions in force are looked at.
+const NUDGE_AFTER: Duration = Duration::from_secs(3);
 /// Objects that a list brings at once.
 const PAGE: u32 = 250;
 
@@ -115,11 +117,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         });
     }
 
-    let identity = args
-        .identity
-        .clone()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .unwrap_or_else(|| format!("banyan-{}", std::process::id()));
+    // Two processes of one name would both take themselves for the holder.
+    let identity = args.identity.clone().unwrap_or_else(|| {
+        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "banyan".to_owned());
+        format!("{host}-{}", std::process::id())
+    });
     let fence = Fence::closed();
     let (leading, mut led) = watch::channel(false);
     let terms = Terms {
@@ -183,7 +185,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         board: board.clone(),
     });
 
-    let lease_task = tokio::spawn(lease::hold(lease_client, terms, fence, leading, stopped.clone()));
+    // The lease outlives the work: it is given up only when nothing is under way any more.
+    let (release, released) = watch::channel(false);
+    let lease_task = tokio::spawn(lease::hold(lease_client, terms, fence, leading, released));
     let mut stopping = stopped.clone();
     loop {
         tokio::select! {
@@ -194,34 +198,23 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         // A leader decides on full indexes only: what is not seen yet would look as if it were gone.
         let work = async {
             filled(&readiness).await;
-            for name in sites.names() {
+            for name in sites.names().into_iter().chain(room.orphans()) {
                 queue.now(&name);
             }
-            let drive = driver::drive(Arc::clone(&queue), datacenter::CONCURRENCY, |name| {
+            let drive = driver::drive(Arc::clone(&queue), datacenter::CONCURRENCY, stopped.clone(), |name| {
                 let room = Arc::clone(&room);
                 async move { room.reconcile(&name).await }
             });
-            // Batch work and Nodes that come or change may be due for an action that is in force.
-            let nudge = async {
-                loop {
-                    estate_changed.notified().await;
-                    for dc in sites.all() {
-                        let engaged = dc.status.as_ref().and_then(|status| status.enforcement.as_ref());
-                        if engaged.is_some_and(|enforcement| !enforcement.engaged.is_empty()) {
-                            queue.at(
-                                &kube::ResourceExt::name_any(dc.as_ref()),
-                                tokio::time::Instant::now() + Duration::from_secs(1),
-                            );
-                        }
-                    }
-                }
-            };
-            tokio::join!(drive, nudge)
+            tokio::select! {
+                () = drive => {}
+                () = nudge(&sites, &queue, &estate_changed) => {}
+            }
         };
+        // When it stops, the work ends by itself, after what is under way. When another leads, it ends at once: the
+        // fence has closed already.
         tokio::select! {
-            _ = work => {}
+            () = work => {}
             _ = led.wait_for(|leading| !*leading) => {}
-            _ = stopping.wait_for(|stop| *stop) => {}
         }
         kernel.leader.set(0);
         board.clear();
@@ -229,9 +222,26 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             break;
         }
     }
+    release.send_replace(true);
     let _ = lease_task.await;
     tasks.shutdown().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Batch work and Nodes that come or change may be due for an action that is in force.
+async fn nudge(sites: &Resources<DataCenter>, queue: &Queue, changed: &Notify) {
+    loop {
+        changed.notified().await;
+        // What changes in a row is looked at once.
+        let soon = tokio::time::Instant::now() + NUDGE_AFTER;
+        for dc in sites.all() {
+            let engaged = dc.status.as_ref().and_then(|status| status.enforcement.as_ref());
+            if engaged.is_some_and(|enforcement| !enforcement.engaged.is_empty()) {
+                queue.at(&kube::ResourceExt::name_any(dc.as_ref()), soon);
+            }
+        }
+        tokio::time::sleep_until(soon).await;
+    }
 }
 
 #[allow(clippy::too_many_arguments)] // One call, in one place: every index of the process.
@@ -303,8 +313,8 @@ async fn filled(readiness: &Readiness) {
 
 async fn check_version(client: &Client) -> anyhow::Result<()> {
     let version = client.apiserver_version().await.context("the API server does not answer")?;
-    let minor: u32 = version.minor.trim_end_matches('+').parse().unwrap_or(0);
-    if version.major == "1" && minor < OLDEST_MINOR {
+    let minor: Option<u32> = version.minor.trim_end_matches('+').parse().ok();
+    if version.major == "1" && minor.is_some_and(|minor| minor < OLDEST_MINOR) {
         anyhow::bail!(
             "Kubernetes {} is too old: Banyan needs 1.{OLDEST_MINOR} or newer",
             version.git_version

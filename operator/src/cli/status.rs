@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use banyan_crds::{
     conditions::READY,
-    v1alpha1::{DataCenter, DataCenterStatus},
+    v1alpha1::{DataCenter, DataCenterStatus, Verdict},
 };
 use clap::ValueEnum;
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
 
 use super::{print, table};
 use crate::datacenter::words::{
@@ -51,8 +51,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = Client::try_default()
         .await
         .context("no cluster: neither a kubeconfig nor a service account was found")?;
-    let api: Api<DataCenter> = Api::all(client);
-    let mut sites = api.list(&ListParams::default()).await.context("DataCenters cannot be listed")?.items;
+    // One that cannot be decoded does not hide the others.
+    let api: Api<DeserializeGuard<DataCenter>> = Api::all(client);
+    let mut sites = Vec::new();
+    for guarded in api.list(&ListParams::default()).await.context("DataCenters cannot be listed")? {
+        match guarded.0 {
+            Ok(site) => sites.push(site),
+            Err(invalid) => {
+                let name = invalid.metadata.name.unwrap_or_default();
+                eprintln!("{name} cannot be decoded and is left out: {}", invalid.error);
+            }
+        }
+    }
     if !args.names.is_empty() {
         if let Some(missing) =
             args.names.iter().find(|name| sites.iter().all(|site| site.name_any() != **name))
@@ -105,7 +115,11 @@ fn row(dc: &DataCenter) -> Vec<String> {
         pue.unwrap_or_else(dash),
         annual.and_then(|annual| annual.target.as_ref()).map_or_else(dash, ToString::to_string),
         annual.map_or_else(dash, |annual| format!("{:?}", annual.verdict)),
-        operational.and_then(|operational| operational.value.as_ref()).map_or_else(dash, ToString::to_string),
+        // The last valid figure says nothing about now while the verdict is Unknown.
+        operational
+            .filter(|operational| operational.verdict != Verdict::Unknown)
+            .and_then(|operational| operational.value.as_ref())
+            .map_or_else(dash, ToString::to_string),
         operational.map_or_else(dash, |operational| format!("{:?}", operational.verdict)),
         annual.and_then(|annual| annual.category).map_or_else(dash, |category| category.to_string()),
         annual.map_or_else(dash, |annual| format!("{}%", annual.coverage_percent)),

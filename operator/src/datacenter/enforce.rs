@@ -135,7 +135,12 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         );
     }
 
-    let ready_at = s.last_step.and_then(|at| at.checked_add(s.dwell).ok()).filter(|at| *at > s.now);
+    // A step in the future was taken by a clock that has been put right since.
+    let ready_at = s
+        .last_step
+        .filter(|at| *at <= s.now)
+        .and_then(|at| at.checked_add(s.dwell).ok())
+        .filter(|at| *at > s.now);
     let mut engaged = s.engaged.to_vec();
     let mut taken = Vec::new();
     let mut undone = Vec::new();
@@ -267,11 +272,11 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + minute * 60).unwrap()
     }
 
-    fn violated<'a>(
-        engaged: &'a [(Action, Timestamp)],
+    fn violated(
+        engaged: &[(Action, Timestamp)],
         last_step: Option<Timestamp>,
         now: Timestamp,
-    ) -> Situation<'a> {
+    ) -> Situation<'_> {
         Situation {
             deleting: false,
             suspended: false,

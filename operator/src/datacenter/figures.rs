@@ -40,7 +40,7 @@ metrics! {
     FacilityKw = "facility_kilowatts", "Mean power of the facility in the last valid closed window", None;
     ItKw = "it_kilowatts", "Mean power of the IT equipment in the last valid closed window", None;
     MeterHealthy = "meter_healthy", "1 while a meter gives readings that can be true", Some("meter");
-    MeterResets = "meter_resets", "Restarts at zero of a meter since the day before", Some("meter");
+    MeterResets = "meter_resets", "Restarts at zero of a meter in the last six hours", Some("meter");
     MeterLast = "meter_last_sample_timestamp_seconds", "Time of a meter's last usable reading", Some("meter");
     Allowed = "budget_allowed_overhead_kilowatt_hours", "Overhead that the target allows in the calendar year", None;
     Used = "budget_used_overhead_kilowatt_hours", "Overhead used in the calendar year so far", None;
@@ -49,6 +49,14 @@ metrics! {
     Fixed = "model_fixed_overhead_kilowatts", "Overhead at no IT load, as fitted", None;
     Marginal = "model_marginal_ratio", "Facility energy per kWh of IT more, with its 95 % interval", Some("bound");
     RSquared = "model_r_squared_ratio", "Share of the variance that the model explains", None;
+    Samples = "model_samples", "Days that the model was fitted to", None;
+    ItForTarget = "model_it_kilowatts_for_target", "IT power at which the target is met", None;
+    Days = "annual_days", "Days that count in the annual figure", None;
+    Category = "category", "Category of the PUE, 1 to 3", None;
+    Grade = "grade", "Grade after GB 40879, 1 to 3", None;
+    Exhausted = "budget_exhausted_timestamp_seconds", "Day on which the yearly allowance runs out", None;
+    FacilityMonth = "month_facility_kilowatt_hours", "Energy of the facility in the last closed month and in the present one", Some("month");
+    ItMonth = "month_it_kilowatt_hours", "Energy of the IT equipment in the last closed month and in the present one", Some("month");
     Wue = "wue_litres_per_kilowatt_hour", "Water usage effectiveness over the annual span", None;
     Cue = "cue_kilograms_per_kilowatt_hour", "Carbon usage effectiveness over the annual span", None;
     Ref = "ref_ratio", "Renewable energy factor over the annual span", None;
@@ -113,7 +121,7 @@ impl Figures {
         if let (Some(site), Some(judgement)) = (site, judgement) {
             self.judged(site, meters, judgement, seen, status);
         }
-        self.meters(site, meters, seen);
+        self.meters(meters, judgement, seen);
         if let Some(thermal) = &dc.spec.thermal {
             self.set(Id::InletLimit, "recommended", *thermal::RECOMMENDED_CELSIUS.end());
             self.set(Id::InletLimit, "allowable", thermal::allowable(thermal.ashrae_class).max_celsius);
@@ -184,7 +192,7 @@ impl Figures {
         }
         self.set_by(Id::Coverage, "facility", ("window", "annual"), annual.coverage);
         self.set_by(Id::Coverage, "it", ("window", "annual"), annual.coverage);
-        self.last_window(site, meters, judgement, seen);
+        self.last_window(meters, judgement);
         self.set_if(Id::FacilityKw, "", kilowatts.map(|(facility, _)| facility));
         self.set_if(Id::ItKw, "", kilowatts.map(|(_, it)| it));
         if let Some(budget) = budget {
@@ -203,6 +211,27 @@ impl Figures {
             self.set(Id::Marginal, "low", model.low);
             self.set(Id::Marginal, "high", model.high);
             self.set(Id::RSquared, "", model.r_squared);
+            self.set(Id::Samples, "", model.n as f64);
+        }
+        let whole = |number: Option<i64>| number.map(|number| number as f64);
+        self.set_if(
+            Id::ItForTarget,
+            "",
+            whole(status.model.as_ref().and_then(|model| model.it_kilowatts_for_target)),
+        );
+        self.set(Id::Days, "", annual.days as f64);
+        self.set_if(Id::Category, "", whole(status.annual.as_ref().and_then(|annual| annual.category)));
+        self.set_if(Id::Grade, "", whole(status.grade));
+        let exhausted = budget.as_ref().and_then(|budget| budget.exhausted_on);
+        let exhausted = exhausted.and_then(|day| windows::day_start(site, day));
+        self.set_if(Id::Exhausted, "", exhausted.map(|at| at as f64 / 1000.0));
+        for (label, month) in
+            [("last_closed", status.months.last()), ("current", status.current_month.as_ref())]
+        {
+            if let Some(month) = month {
+                self.set(Id::FacilityMonth, label, month.facility_kilowatt_hours as f64);
+                self.set(Id::ItMonth, label, month.it_kilowatt_hours as f64);
+            }
         }
         if let Some(indicators) = &status.indicators {
             self.set_if(Id::Wue, "", number(&indicators.wue));
@@ -212,40 +241,28 @@ impl Figures {
         }
     }
 
-    /// The last closed window, judged again for its coverage where this look closed none.
-    fn last_window(&mut self, site: &Site, meters: &[MeterInput], judgement: &Judgement, seen: &Observation) {
-        if meters.is_empty() {
+    /// The last closed window. While the meters cannot be read there is none, and nothing is covered.
+    fn last_window(&mut self, meters: &[MeterInput], judgement: &Judgement) {
+        let reading = judgement.last.as_ref().map(|judged| &judged.reading);
+        // A window so long ago that it is not fetched any more says nothing, and nothing is said of it.
+        if meters.is_empty() || (reading.is_none() && judgement.operational.verdict != Verdict::Unknown) {
             return;
         }
-        let reading = match (judgement.windows.last(), &judgement.operational.until) {
-            _ if judgement.operational.blind_since.is_some() => None,
-            (Some(judged), _) => Some(judged.reading.clone()),
-            (None, Some(until)) => {
-                let window =
-                    Window { from: until.0.as_millisecond() - site.window_ms, to: until.0.as_millisecond() };
-                // Further back than what is fetched each time there is nothing to judge from, and nothing to say.
-                if window.from < windows::live_from(site, Some(until.0), seen.now) + site.lookback_ms() {
-                    return;
-                }
-                Some(windows::judge(site, meters, window).reading)
-            }
-            (None, None) => None,
-        };
         let (facility, it) =
-            reading.as_ref().map_or((0.0, 0.0), |reading| (reading.facility_coverage, reading.it_coverage));
+            reading.map_or((0.0, 0.0), |reading| (reading.facility_coverage, reading.it_coverage));
         self.set_by(Id::Coverage, "facility", ("window", "operational"), facility);
         self.set_by(Id::Coverage, "it", ("window", "operational"), it);
-        match reading.map(|reading| reading.pue) {
+        match reading.map(|reading| &reading.pue) {
             Some(Ok(_)) => self.set(Id::Valid, "", 1.0),
             Some(Err(invalid)) => {
                 self.set(Id::Valid, "", 0.0);
-                self.set(Id::Invalid, words::invalid_reason(&invalid), 1.0);
+                self.set(Id::Invalid, words::invalid_reason(invalid), 1.0);
             }
             None => self.set(Id::Valid, "", 0.0),
         }
     }
 
-    fn meters(&mut self, site: Option<&Site>, meters: &[MeterInput], seen: &Observation) {
+    fn meters(&mut self, meters: &[MeterInput], judgement: Option<&Judgement>, seen: &Observation) {
         let now = seen.now.as_millisecond();
         for meter in meters {
             let curve = meter.curve.as_ref();
@@ -254,19 +271,18 @@ impl Figures {
             if !served {
                 continue;
             }
-            let fresh = last.is_some_and(|last| last + 2 * meter.rules.settle_ms() >= now);
+            let faulty = judgement
+                .and_then(|judgement| judgement.last.as_ref())
+                .and_then(|last| last.reading.meters.iter().find(|other| other.name == meter.name))
+                .is_some_and(|other| !other.faults.is_empty());
+            let fresh = !faulty && last.is_some_and(|last| last + 2 * meter.rules.settle_ms() >= now);
             self.set(Id::MeterHealthy, meter.name.clone(), f64::from(u8::from(fresh)));
             if let Some(last) = last {
                 self.set(Id::MeterLast, meter.name.clone(), last as f64 / 1000.0);
             }
-            let since =
-                site.and_then(|site| windows::day_start(site, site.today(seen.now).yesterday().ok()?));
-            if let (Some(curve), Some(from)) = (curve, since) {
-                self.set(
-                    Id::MeterResets,
-                    meter.name.clone(),
-                    f64::from(curve.reading(Window { from, to: now }).resets),
-                );
+            if let Some(curve) = curve {
+                let recent = Window { from: now - windows::RECENT_HOURS * 3_600_000, to: now };
+                self.set(Id::MeterResets, meter.name.clone(), f64::from(curve.reading(recent).resets));
             }
         }
     }

@@ -105,10 +105,8 @@ pub fn entries(
     let because = if undone.is_empty() { "no longer in force" } else { why };
     for action in order {
         let group: Vec<Undo> = standing(estate, owner, action)
-            .filter(|(object, belongs)| {
-                !in_force(action) || !belongs(&site, selector) || object.uid.is_none()
-            })
-            .map(|(object, _)| Undo::Return { object, action: name(action), why: because.to_owned() })
+            .filter(|loan| !in_force(action) || !(loan.belongs)(&site, selector) || loan.object.uid.is_none())
+            .map(|loan| Undo::Return { object: loan.object, action: name(action), why: because.to_owned() })
             .collect();
         if !group.is_empty() {
             entries.undo.push(group);
@@ -121,8 +119,10 @@ pub fn entries(
 
     for (action, since) in engaged {
         match action {
-            Action::HoldBatch => entries.borrow.push(hold_batch(&site, selector, estate, why)),
-            Action::PreferElsewhere => entries.borrow.push(prefer_elsewhere(&site, selector, estate, why)),
+            Action::HoldBatch => entries.borrow.push(hold_batch(&site, selector, owner, estate, why)),
+            Action::PreferElsewhere => {
+                entries.borrow.push(prefer_elsewhere(&site, selector, owner, estate, why));
+            }
             Action::FreezeGrowth => entries.own.push(freeze(dc, &site, namespace, *since, why)),
         }
     }
@@ -134,27 +134,51 @@ pub fn entries(
     entries
 }
 
+/// Everything that stands for `owner`, which is gone, to be given back.
+pub fn leftovers(estate: &Estate, owner: &Owner) -> Vec<Undo> {
+    [Action::PreferElsewhere, Action::HoldBatch]
+        .into_iter()
+        .flat_map(|action| {
+            standing(estate, owner, action).map(move |loan| Undo::Return {
+                object: loan.object,
+                action: name(action),
+                why: "its site is gone".to_owned(),
+            })
+        })
+        .collect()
+}
+
 type Belongs<'a> = Box<dyn Fn(&str, Option<&LabelSelector>) -> bool + 'a>;
 
-/// Objects on which a loan of `action` for `owner` stands, each with the test whether it still belongs to the site.
-fn standing<'a>(
+/// A loan that stands on an object.
+pub struct StandingLoan<'a> {
+    /// The object.
+    pub object: ObjectRef,
+    /// What is stored on it.
+    pub record: &'a Record,
+    /// Whether the object still belongs to the site of this name and selector.
+    pub belongs: Belongs<'a>,
+}
+
+/// Loans of `action` for `owner`.
+pub fn standing<'a>(
     estate: &'a Estate,
     owner: &Owner,
     action: Action,
-) -> impl Iterator<Item = (ObjectRef, Belongs<'a>)> + 'a {
+) -> impl Iterator<Item = StandingLoan<'a>> + 'a {
     let key = loan::annotation(&name(action));
     let owner = owner.to_string();
-    let ours = move |loans: &[(String, Record)]| {
-        loans.iter().any(|(at, record)| *at == key && record.owner == owner)
+    let ours = move |loans: &'a [(String, Record)]| {
+        loans.iter().find(|(at, record)| *at == key && record.owner == owner).map(|(_, record)| record)
     };
     let ours_too = ours.clone();
-    let nodes = estate.nodes.iter().filter(move |node| ours(&node.loans)).map(|node| {
+    let nodes = estate.nodes.iter().filter_map(move |node| {
         let belongs: Belongs<'a> = Box::new(move |_, selector| has_node(selector, &node.labels));
-        (node_object(node), belongs)
+        Some(StandingLoan { object: node_object(node), record: ours(&node.loans)?, belongs })
     });
-    let batch = estate.batch.iter().filter(move |entry| ours_too(&entry.loans)).map(|entry| {
+    let batch = estate.batch.iter().filter_map(move |entry| {
         let belongs: Belongs<'a> = Box::new(move |site, selector| has_batch(site, selector, entry));
-        (entry.object.clone(), belongs)
+        Some(StandingLoan { object: entry.object.clone(), record: ours_too(&entry.loans)?, belongs })
     });
     nodes.chain(batch)
 }
@@ -168,16 +192,28 @@ fn node_object(node: &NodeEntry) -> ObjectRef {
     }
 }
 
+/// Whether the loan stands for `owner` already. One that stands for another is tried, so that its holder is told.
+fn lent_to(loans: &[(String, Record)], key: &str, owner: &Owner) -> bool {
+    loans.iter().any(|(at, record)| at == key && record.owner == owner.to_string())
+}
+
 /// Kueue's queues of the site where there are any, else deferrable `CronJobs` and Jobs that never started.
-fn hold_batch(site: &str, selector: Option<&LabelSelector>, estate: &Estate, why: &str) -> Vec<Loan> {
+fn hold_batch(
+    site: &str,
+    selector: Option<&LabelSelector>,
+    owner: &Owner,
+    estate: &Estate,
+    why: &str,
+) -> Vec<Loan> {
     let action = name(Action::HoldBatch);
     let key = loan::annotation(&action);
     let of_site: Vec<_> = estate.batch.iter().filter(|entry| has_batch(site, selector, entry)).collect();
     let queues = of_site.iter().any(|entry| entry.kind == BatchKind::ClusterQueue);
     of_site
         .into_iter()
-        .filter(|entry| (entry.kind == BatchKind::ClusterQueue) == queues && entry.holdable)
-        .filter(|entry| entry.loans.iter().all(|(at, _)| *at != key))
+        .filter(|entry| (entry.kind == BatchKind::ClusterQueue) == queues)
+        .filter(|entry| entry.holdable || entry.loans.iter().any(|(at, _)| *at == key))
+        .filter(|entry| !lent_to(&entry.loans, &key, owner))
         .map(|entry| {
             let (pointer, set, guard) = match entry.kind {
                 BatchKind::ClusterQueue => ("/spec/stopPolicy", json!("Hold"), Guard::None),
@@ -195,14 +231,20 @@ fn hold_batch(site: &str, selector: Option<&LabelSelector>, estate: &Estate, why
         .collect()
 }
 
-fn prefer_elsewhere(site: &str, selector: Option<&LabelSelector>, estate: &Estate, why: &str) -> Vec<Loan> {
+fn prefer_elsewhere(
+    site: &str,
+    selector: Option<&LabelSelector>,
+    owner: &Owner,
+    estate: &Estate,
+    why: &str,
+) -> Vec<Loan> {
     let action = name(Action::PreferElsewhere);
     let key = loan::annotation(&action);
     estate
         .nodes
         .iter()
         .filter(|node| has_node(selector, &node.labels))
-        .filter(|node| node.loans.iter().all(|(at, _)| *at != key))
+        .filter(|node| !lent_to(&node.loans, &key, owner))
         .map(|node| Loan {
             object: node_object(node),
             action: action.clone(),

@@ -26,8 +26,8 @@ use super::site::{Invalid, Side, SiteReading};
 #[cfg(test)]
 mod tests;
 
-/// Days that a ledger holds; the oldest fall out. Thirteen months and a few days.
-pub const MAX_DAYS: usize = 400;
+/// Days that a ledger holds; the oldest fall out. Thirteen closed months, the present one and a few days.
+pub const MAX_DAYS: usize = 440;
 /// Days for which a closed day may still change.
 pub const REOPEN_DAYS: i64 = 3;
 /// Version of the text.

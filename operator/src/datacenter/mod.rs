@@ -21,6 +21,7 @@ pub mod settle;
 pub mod site;
 pub mod spec;
 pub mod thermal;
+pub mod unrecorded;
 pub mod verdict;
 pub mod windows;
 pub mod words;
@@ -51,7 +52,7 @@ use spec::Site;
 /// The alert rules of this room, as a Prometheus rule file.
 pub const ALERTS: &str = include_str!("alerts.yaml");
 /// Sites that are reconciled at once.
-pub const CONCURRENCY: usize = 8;
+pub const CONCURRENCY: usize = 16;
 
 /// Reconciles sites.
 pub struct Room {
@@ -92,20 +93,24 @@ impl Room {
             None => {
                 self.board.forget(name);
                 self.observer.forget(name);
-                return ("ok", Next::Gone);
+                return self.sweep(name).await;
             }
             Some(Arrived::Bad { error, .. }) => {
                 tracing::warn!(data_center = name, error, "a DataCenter cannot be decoded and is left out");
                 self.board.forget(name);
-                return ("Undecodable", Next::After(std::time::Duration::from_secs(300)));
+                return ("Undecodable", Next::After(std::time::Duration::from_mins(5)));
             }
             Some(Arrived::Good(dc)) => dc,
         };
-        let now = self.clock.now();
+        // Whole seconds, as the API keeps them: what is read back must be what was written.
+        let now = windows::timestamp(self.clock.now().as_second() * 1000);
         let subject = self.subject(&dc);
         let site = Site::read(&dc.spec);
         let owner = Owner { kind: "datacenter", name: name.to_owned() };
-        let found = self.owned.content(&owner).unwrap_or_default();
+        let found = match self.owned.content(&owner) {
+            Some(found) => found,
+            None => self.observer.ledger_by_name(name).await,
+        };
         let twins = self.twins(&dc);
         let seen =
             self.observer.observe(&dc, site.as_ref().ok(), subject.status.clone(), found, &twins, now).await;
@@ -113,13 +118,38 @@ impl Room {
         let next = plan.next;
         let outcome = self
             .executor
-            .apply(&subject, plan, &self.overlay, now, |status, outcome| settle::settle(status, outcome, now))
+            .apply(&subject, plan, &self.overlay, now, |status, outcome| {
+                settle::settle(status, subject.status.as_ref(), outcome, now)
+            })
             .await;
         self.board.show(name, figures);
         match outcome.failures.first() {
             None => ("ok", Next::After(next)),
             Some(error) => {
                 tracing::warn!(data_center = name, %error, "a site could not be reconciled in full");
+                self.observer.days_not_written(name);
+                (error.category(), Next::Failed)
+            }
+        }
+    }
+
+    /// Names of sites that are gone and for which something is still on loan.
+    pub fn orphans(&self) -> Vec<String> {
+        let known = self.sites.names();
+        let mut owners = self.observer.borrowers();
+        owners.retain(|owner| !known.contains(owner));
+        owners
+    }
+
+    /// Gives back what stands for a site that is gone.
+    async fn sweep(&self, name: &str) -> (&'static str, Next) {
+        let owner = Owner { kind: "datacenter", name: name.to_owned() };
+        let undo = holds::leftovers(&self.observer.lent_to(&owner), &owner);
+        let failures = self.executor.give_back_all(&owner, &undo).await;
+        match failures.first() {
+            None => ("ok", Next::Gone),
+            Some(error) => {
+                tracing::warn!(data_center = name, %error, "what stood for a site that is gone could not be given back");
                 (error.category(), Next::Failed)
             }
         }
@@ -145,17 +175,24 @@ impl Room {
 
     /// Names of other sites with the same cluster that were there before this one.
     fn twins(&self, dc: &DataCenter) -> Vec<String> {
-        let Some(cluster) = &dc.spec.cluster else { return Vec::new() };
-        let age = |dc: &DataCenter| (dc.metadata.creation_timestamp.clone(), dc.name_any());
-        let mut twins: Vec<_> = self
-            .sites
-            .all()
-            .iter()
-            .filter(|other| other.spec.cluster.as_ref().is_some_and(|theirs| theirs.id == cluster.id))
-            .filter(|other| age(other) < age(dc))
-            .map(|other| other.name_any())
-            .collect();
-        twins.sort_unstable();
-        twins
+        let all = self.sites.all();
+        twins(dc, all.iter().map(AsRef::as_ref))
     }
+}
+
+/// Names of the sites among `others` that have the same cluster as `dc` and were there before it: the first keeps it.
+pub fn twins<'a>(dc: &DataCenter, others: impl Iterator<Item = &'a DataCenter>) -> Vec<String> {
+    let Some(cluster) = &dc.spec.cluster else { return Vec::new() };
+    // One that does not exist yet is younger than all that do.
+    let age = |dc: &DataCenter| {
+        let created = dc.metadata.creation_timestamp.clone();
+        (created.is_none(), created, dc.name_any())
+    };
+    let mut twins: Vec<_> = others
+        .filter(|other| other.spec.cluster.as_ref().is_some_and(|theirs| theirs.id == cluster.id))
+        .filter(|other| other.name_any() != dc.name_any() && age(other) < age(dc))
+        .map(ResourceExt::name_any)
+        .collect();
+    twins.sort_unstable();
+    twins
 }

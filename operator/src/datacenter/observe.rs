@@ -1,7 +1,7 @@
 //! Gathers what a decision about a site needs. All reading is here.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,24 +12,27 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, ResourceExt};
 
 use super::{
-    energy::Sample,
+    energy::{Sample, Window},
     holds::{self, Estate},
-    ledger::Ledger,
-    spec::Site,
+    ledger::{Change, Ledger},
+    site::Side,
+    spec::{Site, SiteMeter},
     windows,
 };
 use crate::{
     index::{batch::Batch, nodes::Nodes},
-    kernel::{plan::Owner, remote},
-    prometheus::{Auth, Client as PrometheusClient, Clients, Settings, fetch_meter, fetch_value},
+    kernel::{loan::Record, plan::Owner, remote},
+    prometheus::{Auth, Client as PrometheusClient, Clients, QueryError, Settings, fetch_meter, fetch_value},
 };
 
 /// How long credentials and certificates read from Secrets and `ConfigMaps` are taken to be current.
-const SETTINGS_FOR: Duration = Duration::from_secs(120);
+const SETTINGS_FOR: Duration = Duration::from_mins(2);
 /// How long the identity of a cluster is taken to be known.
-const CLUSTER_FOR: Duration = Duration::from_secs(600);
+const CLUSTER_FOR: Duration = Duration::from_mins(10);
+/// How long after a server failed the days are looked at again.
+const RETRY_DAYS_AFTER: Duration = Duration::from_mins(5);
 /// How often closed days are looked at again for late readings.
-const REOPEN_EVERY: Duration = Duration::from_secs(3600);
+const REOPEN_EVERY: Duration = Duration::from_hours(1);
 
 /// Something that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +77,17 @@ pub const LEDGER_KEY: &str = "ledger";
 /// Key of the digest of the meters.
 pub const METERS_KEY: &str = "meters";
 
+/// What a look at the days for the ledger brought. Samples of days are worked on as they arrive and not kept.
+#[derive(Clone, Debug)]
+pub struct ClosedDays {
+    /// The ledger with the days in it.
+    pub ledger: Arc<Ledger>,
+    /// Days that are new or changed.
+    pub changes: Vec<(Date, Change)>,
+    /// Every meter that the days need has answered for all of them.
+    pub complete: bool,
+}
+
 /// Air at the inlets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Air {
@@ -94,9 +108,9 @@ pub struct Observation {
     pub status: Option<DataCenterStatus>,
     /// The ledger.
     pub found: FoundLedger,
-    /// The first day whose readings are among the samples, if days are to be closed.
-    pub days_from: Option<Date>,
-    /// Samples of each meter, or why there are none.
+    /// Days that were looked at for the ledger, where it was time to.
+    pub days: Option<ClosedDays>,
+    /// Recent samples of each meter, or why there are none.
     pub samples: BTreeMap<String, Result<Vec<Sample>, Blind>>,
     /// Air at the inlets, where it is asked for.
     pub air: Option<Result<Air, Blind>>,
@@ -135,13 +149,46 @@ pub struct Observer {
 pub struct Memory {
     settings: Option<(Instant, PrometheusServer, Settings)>,
     cluster: Option<(Instant, String, Result<(), Blind>)>,
-    reopened: Option<(Instant, Date)>,
+    days: Option<LookedAt>,
+}
+
+/// The last look at the days for the ledger.
+#[derive(Clone)]
+struct LookedAt {
+    at: Instant,
+    again_after: Duration,
+    /// The last day that was closed then.
+    last: Date,
+    /// What the days were metered with.
+    digest: String,
 }
 
 impl Observer {
     /// Forgets a site that is gone.
     pub fn forget(&self, name: &str) {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Nodes and batch work that are on loan for `owner`.
+    pub fn lent_to(&self, owner: &Owner) -> Estate {
+        let owner = owner.to_string();
+        let ours = |loans: &[(String, Record)]| loans.iter().any(|(_, record)| record.owner == owner);
+        Estate {
+            nodes: self.nodes.select(|node| ours(&node.loans)),
+            batch: self.batch.select(|entry| ours(&entry.loans)),
+        }
+    }
+
+    /// Names of the sites for which something is on loan.
+    pub fn borrowers(&self) -> Vec<String> {
+        let nodes = self.nodes.select(|node| !node.loans.is_empty());
+        let batch = self.batch.select(|entry| !entry.loans.is_empty());
+        let loans =
+            nodes.iter().flat_map(|node| &node.loans).chain(batch.iter().flat_map(|entry| &entry.loans));
+        let names: BTreeSet<String> = loans
+            .filter_map(|(_, record)| record.owner.strip_prefix("datacenter.").map(str::to_owned))
+            .collect();
+        names.into_iter().collect()
     }
 
     fn remembered(&self, name: &str) -> Memory {
@@ -167,9 +214,7 @@ impl Observer {
         let name = dc.name_any();
         let owner = Owner { kind: "datacenter", name: name.clone() }.to_string();
         let selector = dc.spec.node_selector.as_ref();
-        let ours = |loans: &[(String, crate::kernel::loan::Record)]| {
-            loans.iter().any(|(_, record)| record.owner == owner)
-        };
+        let ours = |loans: &[(String, Record)]| loans.iter().any(|(_, record)| record.owner == owner);
         let estate = Estate {
             nodes: self.nodes.select(|node| holds::has_node(selector, &node.labels) || ours(&node.loans)),
             batch: self.batch.select(|entry| holds::has_batch(&name, selector, entry) || ours(&entry.loans)),
@@ -177,7 +222,7 @@ impl Observer {
         let mut observation = Observation {
             now,
             namespace: self.namespace.clone(),
-            days_from: None,
+            days: None,
             samples: BTreeMap::new(),
             air: None,
             racks_in_use: None,
@@ -189,97 +234,166 @@ impl Observer {
         };
         let (Some(site), Some(energy)) = (site, &dc.spec.energy) else { return observation };
 
-        let closed = windows::last_closed_day(site, now);
-        let reopen_due = self
-            .remembered(&name)
-            .reopened
-            .is_none_or(|(at, looked_at)| at.elapsed() >= REOPEN_EVERY || looked_at < closed);
-        let until = observation
-            .status
-            .as_ref()
-            .and_then(|status| status.operational.as_ref()?.until.as_ref().map(|time| time.0));
-        observation.days_from = observation.found.ledger.as_ref().ok().and_then(|ledger| {
-            windows::ledger_from(site, ledger, observation.found.metered_with.as_deref(), now, reopen_due)
-        });
-        let live = windows::live_from(site, until, now);
-        let days = observation.days_from.and_then(|date| windows::day_start(site, date));
-        let from = days.map_or(live, |start| live.min(start - site.lookback_ms()));
-
         let client = match self.prometheus(&name, &energy.prometheus).await {
             Ok(client) => client,
             Err(blind) => {
-                observation.samples =
-                    site.meters.iter().map(|meter| (meter.meter.name.clone(), Err(blind.clone()))).collect();
-                observation.days_from = None;
+                let answers = site.meters.iter().map(|meter| (meter.meter.name.clone(), Err(blind.clone())));
+                observation.samples = answers.collect();
                 return observation;
             }
         };
         let to = now.as_millisecond();
-        let mut down: Option<Blind> = None;
-        for meter in &site.meters {
-            let answer = match &down {
-                // The server itself is the trouble: the next meter would only wait as long again.
-                Some(blind) => Err(blind.clone()),
-                None => match fetch_meter(&client, &meter.meter.query, from, to, meter.rules.interval_ms)
-                    .await
-                {
-                    Ok(samples) => Ok(samples.into_iter().map(|(at, value)| Sample { at, value }).collect()),
-                    Err(error) => {
-                        let blind = Blind {
-                            reason: error.category(),
-                            message: error.to_string(),
-                            empty: matches!(error, crate::prometheus::QueryError::Empty),
-                        };
-                        if error.concerns_server()
-                            || matches!(error, crate::prometheus::QueryError::Timeout { .. })
-                        {
-                            down = Some(blind.clone());
-                        }
-                        Err(blind)
-                    }
-                },
-            };
-            observation.samples.insert(meter.meter.name.clone(), answer);
-        }
+        let down = self.read_live(site, &client, &mut observation).await;
         if let Some(thermal) = &dc.spec.thermal {
+            let humidity = thermal.relative_humidity_query.as_deref();
             observation.air = Some(match &down {
                 Some(blind) => Err(blind.clone()),
-                None => {
-                    air(
-                        &client,
-                        &thermal.inlet_temperature_query,
-                        thermal.relative_humidity_query.as_deref(),
-                        to,
-                    )
-                    .await
-                }
+                None => air(&client, &thermal.inlet_temperature_query, humidity, to).await,
             });
         }
         if let Some(query) = dc.spec.racks.as_ref().and_then(|racks| racks.in_use_query.as_deref()) {
             observation.racks_in_use = Some(match &down {
                 Some(blind) => Err(blind.clone()),
-                None => {
-                    fetch_value(&client, query, to).await.map_err(|error| blind(&error)).and_then(|value| {
-                        if value.is_finite() && value >= 0.0 {
-                            Ok(value.round() as i64)
-                        } else {
-                            Err(Blind {
-                                reason: "NotANumber",
-                                message: format!("racks.inUseQuery answered {value}"),
-                                empty: false,
-                            })
-                        }
-                    })
-                }
+                None => racks(&client, query, to).await,
             });
         }
-        // Days are closed on complete answers only: a meter that could not be asked is not a meter without readings.
-        if observation.samples.values().any(|answer| answer.as_ref().is_err_and(|blind| !blind.empty)) {
-            observation.days_from = None;
-        } else if reopen_due {
-            self.remember(&name, |memory| memory.reopened = Some((Instant::now(), closed)));
+        if down.is_some_and(|blind| blind.reason == "PrometheusUnauthorized") {
+            // Credentials may have been rotated: read them again next time.
+            self.remember(&name, |memory| memory.settings = None);
+        }
+        if down_free(&observation) {
+            observation.days = self.close_days(&name, site, &client, &observation).await;
         }
         observation
+    }
+
+    /// Reads the recent samples of every meter, those that the PUE needs first. Answers the fault of the server, if it
+    /// is the server's.
+    async fn read_live(
+        &self,
+        site: &Site,
+        client: &PrometheusClient,
+        observation: &mut Observation,
+    ) -> Option<Blind> {
+        let status = observation.status.as_ref();
+        let until = status.and_then(|status| status.operational.as_ref()?.until.as_ref().map(|time| time.0));
+        let from = windows::live_from(site, until, observation.now);
+        let to = observation.now.as_millisecond();
+        let mut ordered: Vec<_> = site.meters.iter().collect();
+        ordered.sort_by_key(|meter| Side::of(meter.meter.purpose).is_none());
+        let mut down: Option<Blind> = None;
+        let mut timeouts = 0;
+        for meter in ordered {
+            let answer = match &down {
+                // The server itself is the trouble: the next meter would only wait as long again.
+                Some(blind) => Err(blind.clone()),
+                None => samples(client, meter, from - meter.rules.lookback_ms(), to).await.map_err(|error| {
+                    timeouts = if matches!(error, QueryError::Timeout { .. }) { timeouts + 1 } else { 0 };
+                    let blind = blind(&error);
+                    // One slow query is that query's fault; two in a row are the server's.
+                    if error.concerns_server() || timeouts >= 2 {
+                        down = Some(blind.clone());
+                    }
+                    blind
+                }),
+            };
+            observation.samples.insert(meter.meter.name.clone(), answer);
+        }
+        down
+    }
+
+    /// Looks at the days that the ledger lacks, run by run, when it is time to.
+    async fn close_days(
+        &self,
+        name: &str,
+        site: &Site,
+        client: &PrometheusClient,
+        observation: &Observation,
+    ) -> Option<ClosedDays> {
+        let now = observation.now;
+        let found = observation.found.ledger.as_ref().ok()?;
+        let last = windows::last_closed_day(site, now);
+        let digest = site.meters_digest();
+        let due = self.remembered(name).days.is_none_or(|looked| {
+            looked.at.elapsed() >= looked.again_after || looked.last < last || looked.digest != digest
+        });
+        if !due {
+            return None;
+        }
+        let wanted = windows::days_wanted(site, found, observation.found.metered_with.as_deref(), now)?;
+        let mut ledger = Ledger::clone(found);
+        let (mut changes, mut cut_short, mut passed_over) = (Vec::new(), false, false);
+        let mut answered: BTreeSet<&str> = BTreeSet::new();
+        for run in windows::runs(site, wanted) {
+            let (Some(first), Some(end)) =
+                (windows::day_window(site, run.0), windows::day_window(site, run.1))
+            else {
+                continue;
+            };
+            let span = Window { from: first.from, to: end.to };
+            let mut inputs = Vec::with_capacity(site.meters.len());
+            let mut whole = true;
+            for meter in &site.meters {
+                let needed =
+                    Side::of(meter.meter.purpose).is_some() && meter.rules.in_service(span).length_ms() > 0;
+                let from = span.from - meter.rules.lookback_ms();
+                let to = (span.to + meter.rules.settle_ms()).min(now.as_millisecond());
+                let answer = samples(client, meter, from, to).await;
+                match &answer {
+                    Ok(_) => {
+                        answered.insert(&meter.meter.name);
+                    }
+                    Err(QueryError::Empty) => {}
+                    Err(error) if needed => {
+                        tracing::warn!(data_center = name, meter = meter.meter.name, %error, from = %run.0, to = %run.1, "days cannot be closed");
+                        whole = false;
+                        passed_over |= error.is_lasting();
+                        cut_short |= !error.is_lasting();
+                    }
+                    // What is only reported never holds a day open.
+                    Err(_) => {}
+                }
+                if !whole {
+                    break;
+                }
+                inputs.push(windows::input(meter, answer.map_err(|error| error.to_string())));
+            }
+            if cut_short {
+                break;
+            }
+            if whole {
+                changes.extend(windows::close_days(site, &inputs, &mut ledger, run, now));
+            }
+        }
+        let span = windows::day_window(site, wanted.0).zip(windows::day_window(site, wanted.1));
+        let all = span.is_some_and(|(first, end)| {
+            site.required(Window { from: first.from, to: end.to })
+                .all(|meter| answered.contains(meter.meter.name.as_str()))
+        });
+        let again_after = if cut_short { RETRY_DAYS_AFTER } else { REOPEN_EVERY };
+        let looked = LookedAt { at: Instant::now(), again_after, last, digest };
+        self.remember(name, |memory| memory.days = Some(looked));
+        Some(ClosedDays { ledger: Arc::new(ledger), changes, complete: all && !cut_short && !passed_over })
+    }
+
+    /// The days could not be written: they are looked at again at once.
+    pub fn days_not_written(&self, name: &str) {
+        self.remember(name, |memory| memory.days = None);
+    }
+
+    /// The ledger of a site that the index does not know: one without its labels, restored from a backup perhaps, must
+    /// not be taken for none.
+    pub async fn ledger_by_name(&self, name: &str) -> FoundLedger {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let object = format!("banyan-ledger-{name}");
+        match bounded(&format!("ConfigMap {object}"), api.get_opt(&object)).await {
+            Ok(None) => FoundLedger::default(),
+            Ok(Some(object)) => FoundLedger::read(&object).unwrap_or_else(|| FoundLedger {
+                ledger: Err(format!("it has no key {LEDGER_KEY}")),
+                metered_with: None,
+            }),
+            Err(blind) => FoundLedger { ledger: Err(blind.message), metered_with: None },
+        }
     }
 
     /// Whether the site's cluster is this one.
@@ -301,18 +415,17 @@ impl Observer {
                 .remembered(&name)
                 .cluster
                 .filter(|(at, key, _)| *key == asked && at.elapsed() < CLUSTER_FOR);
-            let result = match known {
-                Some((_, _, result)) => result,
-                None => {
-                    let result = self.identify(&cluster.id, &reference.name.0, &reference.key.0).await;
-                    // What failed is looked at again soon.
-                    if result.is_ok() {
-                        self.remember(&name, |memory| {
-                            memory.cluster = Some((Instant::now(), asked, result.clone()))
-                        });
-                    }
-                    result
+            let result = if let Some((_, _, result)) = known {
+                result
+            } else {
+                let result = self.identify(&cluster.id, &reference.name.0, &reference.key.0).await;
+                // What failed is looked at again soon.
+                if result.is_ok() {
+                    self.remember(&name, |memory| {
+                        memory.cluster = Some((Instant::now(), asked, result.clone()));
+                    });
                 }
+                result
             };
             result?;
         }
@@ -335,15 +448,14 @@ impl Observer {
     async fn prometheus(&self, name: &str, server: &PrometheusServer) -> Result<PrometheusClient, Blind> {
         let known =
             self.remembered(name).settings.filter(|(at, of, _)| of == server && at.elapsed() < SETTINGS_FOR);
-        let settings = match known {
-            Some((_, _, settings)) => settings,
-            None => {
-                let settings = self.settings(server).await?;
-                self.remember(name, |memory| {
-                    memory.settings = Some((Instant::now(), server.clone(), settings.clone()))
-                });
-                settings
-            }
+        let settings = if let Some((_, _, settings)) = known {
+            settings
+        } else {
+            let settings = self.settings(server).await?;
+            self.remember(name, |memory| {
+                memory.settings = Some((Instant::now(), server.clone(), settings.clone()));
+            });
+            settings
         };
         self.prometheus.get(&settings).map_err(|error| blind(&error))
     }
@@ -410,6 +522,30 @@ impl Observer {
     }
 }
 
+/// Whether the meters that the PUE needs could be asked, so that asking them for their days is worth it.
+fn down_free(observation: &Observation) -> bool {
+    observation.samples.values().any(|answer| answer.as_ref().map_or_else(|blind| blind.empty, |_| true))
+}
+
+async fn samples(
+    client: &PrometheusClient,
+    meter: &SiteMeter,
+    from: i64,
+    to: i64,
+) -> Result<Vec<Sample>, QueryError> {
+    let answer = fetch_meter(client, &meter.meter.query, from, to, meter.rules.interval_ms).await?;
+    Ok(answer.into_iter().map(|(at, value)| Sample { at, value }).collect())
+}
+
+/// A whole number of racks.
+async fn racks(client: &PrometheusClient, query: &str, at: i64) -> Result<i64, Blind> {
+    let value = fetch_value(client, query, at).await.map_err(|error| blind(&error))?;
+    if value.is_finite() && (0.0..=1e6).contains(&value) {
+        return Ok(value.round() as i64);
+    }
+    Err(Blind { reason: "NotANumber", message: format!("racks.inUseQuery answered {value}"), empty: false })
+}
+
 /// A read of this cluster with a limit. The message never has what was read.
 async fn bounded<T>(what: &str, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Blind> {
     let blind = |reason, message| Blind { reason, message, empty: false };
@@ -426,12 +562,8 @@ async fn bounded<T>(what: &str, request: impl Future<Output = Result<T, kube::Er
     }
 }
 
-fn blind(error: &crate::prometheus::QueryError) -> Blind {
-    Blind {
-        reason: error.category(),
-        message: error.to_string(),
-        empty: matches!(error, crate::prometheus::QueryError::Empty),
-    }
+fn blind(error: &QueryError) -> Blind {
+    Blind { reason: error.category(), message: error.to_string(), empty: matches!(error, QueryError::Empty) }
 }
 
 /// The hottest inlet and the range of the humidity over all series. NaN among them is no reading.

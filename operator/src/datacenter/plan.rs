@@ -3,8 +3,9 @@
 use banyan_crds::{
     conditions,
     v1alpha1::{
-        AnnualStatus, BudgetStatus, BurnRate, DataCenter, DataCenterStatus, EnforcementStatus, EngagedAction,
-        ForecastStatus, IndicatorsStatus, Interval, ModelStatus, MonthStatus, OperationalStatus, Verdict,
+        AnnualStatus, BudgetStatus, BurnRate, DataCenter, DataCenterStatus, EnforcementState,
+        EnforcementStatus, EngagedAction, ForecastStatus, IndicatorsStatus, Interval, ModelStatus,
+        MonthStatus, OperationalStatus, Verdict,
     },
     values::{Day as DayText, Decimal, Duration as DurationText},
 };
@@ -15,16 +16,16 @@ use kube::ResourceExt;
 use super::{
     benefit::{self, Benefit},
     budget::{self, Budget},
-    energy::{Curve, Window},
+    energy::Window,
     enforce::{self, Advice, Situation},
     figures::Figures,
-    grade,
-    holds::{self, Entries},
+    grade, holds,
     ledger::{Change, Ledger, Totals},
     model::{self, Model},
     observe::{LEDGER_KEY, METERS_KEY, Observation},
     site::{self, MeterInput},
     spec::{Site, SpecError},
+    unrecorded,
     verdict::{self, Annual, GlidePath, Operational, Standing},
     windows::{self, Judged},
     words::{self, Facts},
@@ -40,8 +41,10 @@ const MODEL_DAYS: i64 = 365;
 
 /// What is judged of a site, between the samples and the words.
 pub struct Judgement {
-    /// Windows that closed since the last look.
-    pub windows: Vec<Judged>,
+    /// Whether a window has closed since the last look.
+    pub closed: bool,
+    /// The last closed window, new or judged before; none while the meters cannot be read.
+    pub last: Option<Judged>,
     /// The operational verdict.
     pub operational: OperationalStatus,
     /// What is so about it, in a sentence.
@@ -78,7 +81,7 @@ pub fn plan(
     let mut notices = Vec::new();
     let mut own = Vec::new();
     let mut keep = Vec::new();
-    let mut next = std::time::Duration::from_secs(300);
+    let mut next = std::time::Duration::from_mins(5);
     let deleting = dc.metadata.deletion_timestamp.is_some();
 
     let meters = site.as_ref().map(|site| inputs(site, seen)).unwrap_or_default();
@@ -89,6 +92,7 @@ pub fn plan(
         .map(|site| judge(site, &meters, seen, &previous));
     let quiet = site.as_ref().ok().and_then(|site| site.quiet(seen.now));
 
+    forget(&mut status, dc, site, seen.now);
     if let (Ok(site), Some(judged)) = (site, &judgement) {
         show(&mut status, dc, site, judged, &meters, seen);
         let was = previous.operational.as_ref().map(|status| status.verdict);
@@ -98,9 +102,9 @@ pub fn plan(
     }
     // The ledger is kept whatever else is wrong: it is the one thing that cannot be fetched again.
     match (&judgement, &seen.found.ledger) {
-        (Some(judged), Ok(found)) if !deleting && (seen.days_from.is_some() || !found.is_empty()) => {
-            let metered_with = match (seen.days_from, site) {
-                (Some(_), Ok(site)) => Some(site.meters_digest()),
+        (Some(judged), Ok(found)) if !deleting && (seen.days.is_some() || !found.is_empty()) => {
+            let metered_with = match (&seen.days, site) {
+                (Some(days), Ok(site)) if days.complete => Some(site.meters_digest()),
                 _ => seen.found.metered_with.clone(),
             };
             own.push(ledger_object(dc, &seen.namespace, &judged.ledger, metered_with));
@@ -128,14 +132,11 @@ pub fn plan(
         enforce::decide(&Situation {
             deleting,
             suspended: dc.spec.suspend,
-            enabled: seen.enforcement && seen.here == Ok(true),
+            enabled: seen.enforcement && seen.here != Ok(false),
             maintenance: quiet.map(|quiet| quiet.reason.as_str()),
-            // A site whose place cannot be told is neither enforced nor released.
-            mode: match (&seen.here, enforcement) {
-                (_, None) => None,
-                (_, Some(enforcement)) => Some(enforcement.mode),
-            },
+            mode: enforcement.map(|enforcement| enforcement.mode),
             wanted: enforcement.map_or(&[][..], |enforcement| &enforcement.actions),
+            // A site whose place cannot be told is neither enforced nor released.
             verdict: if seen.here.is_err() && !deleting { Verdict::Unknown } else { verdict },
             advice,
             dwell: site.as_ref().map_or(SignedDuration::from_hours(1), |site| site.dwell),
@@ -147,22 +148,35 @@ pub fn plan(
             now: seen.now,
         })
     };
-    let frozen = dc.spec.suspend && !deleting;
-    let entries = if frozen {
-        // Suspended: neither given back nor taken, and what was made stays.
+    let mut entries = holds::entries(
+        dc,
+        &owner,
+        &seen.namespace,
+        &decision.engaged,
+        &decision.undone,
+        &seen.estate,
+        &decision.message,
+    );
+    let suspended = dc.spec.suspend && !deleting;
+    if suspended || decision.state == EnforcementState::Paused {
+        // Nothing is taken and nothing given back; whatever is on loan stays so.
+        entries.lending |= !entries.undo.is_empty();
+        entries.undo.clear();
+        entries.borrow.clear();
+    }
+    if suspended {
+        entries.own.clear();
         keep.push(holds::freeze_ref(dc, &seen.namespace));
-        Entries { lending: !decision.engaged.is_empty(), ..Entries::default() }
-    } else {
-        holds::entries(
-            dc,
-            &owner,
-            &seen.namespace,
-            &decision.engaged,
-            &decision.undone,
-            &seen.estate,
-            &decision.message,
-        )
-    };
+    }
+    status.actions.extend(unrecorded::records(
+        dc,
+        &owner,
+        &decision,
+        &seen.estate,
+        &entries,
+        &previous.actions,
+        seen.now,
+    ));
     for action in &decision.taken {
         notices.push(Notice::warning("ActionTaken", format!("{action:?}: {}", decision.message)));
     }
@@ -222,22 +236,39 @@ fn inputs(site: &Site, seen: &Observation) -> Vec<MeterInput> {
     site.meters
         .iter()
         .map(|meter| {
-            let answer = seen.samples.get(&meter.meter.name);
-            MeterInput {
-                name: meter.meter.name.clone(),
-                purpose: meter.meter.purpose,
-                position: meter.meter.position,
-                rules: meter.rules,
-                curve: answer
-                    .and_then(|answer| answer.as_ref().ok())
-                    .map(|samples| Curve::new(meter.rules, samples.clone())),
-                fault: match answer {
-                    Some(Err(blind)) => Some(blind.message.clone()),
-                    _ => None,
-                },
-            }
+            let answer = match seen.samples.get(&meter.meter.name) {
+                Some(Ok(samples)) => Ok(samples.clone()),
+                Some(Err(blind)) => Err(blind.message.clone()),
+                None => Err("it has not been asked".to_owned()),
+            };
+            windows::input(meter, answer)
         })
         .collect()
+}
+
+/// Takes out of the status what the spec no longer asks for, and marks as unknown what can no longer be judged.
+fn forget(status: &mut DataCenterStatus, dc: &DataCenter, site: &Result<Site, SpecError>, now: Timestamp) {
+    if dc.spec.energy.is_none() {
+        *status = DataCenterStatus {
+            observed_generation: status.observed_generation,
+            racks_in_use: dc.spec.racks.as_ref().and_then(|racks| racks.in_use),
+            actions: std::mem::take(&mut status.actions),
+            conditions: std::mem::take(&mut status.conditions),
+            ..DataCenterStatus::default()
+        };
+    }
+    if site.is_err() {
+        if let Some(annual) = &mut status.annual {
+            annual.verdict = Verdict::Unknown;
+        }
+        if let Some(operational) = &mut status.operational
+            && operational.verdict != Verdict::Unknown
+        {
+            operational.last_known = Some(operational.verdict);
+            operational.verdict = Verdict::Unknown;
+            operational.blind_since = Some(Time(now));
+        }
+    }
 }
 
 /// The fault that keeps every window from being judged: a meter that a side needs could not be asked.
@@ -264,11 +295,15 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
     let today = site.today(now);
     let empty = Ledger::default();
     let found = seen.found.ledger.as_deref().unwrap_or(&empty);
-    let (ledger, days) = match seen.days_from {
-        Some(first) => windows::close_days(site, meters, found, first, now),
+    let (ledger, days) = match &seen.days {
+        Some(days) => (days.ledger.as_ref().clone(), days.changes.clone()),
         None => (found.clone(), Vec::new()),
     };
-    let before = previous.operational.as_ref();
+    // What was judged in the future was judged by a clock that has been put right since.
+    let before = previous
+        .operational
+        .as_ref()
+        .filter(|status| status.until.as_ref().is_none_or(|until| until.0 <= now));
     let standing = before.map(|status| {
         let standing = Standing::from(status);
         match (&status.blind_since, status.last_known) {
@@ -284,27 +319,35 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
     } else {
         windows::close_windows(site, meters, until, now)
     };
-    let list: Vec<_> = closed.iter().map(|judged| judged.closed.clone()).collect();
+    // The window that was judged last, seen again: what is said of it stays said until the next one closes.
+    let before_last = until.filter(|_| blind.is_none() && !site.meters.is_empty()).and_then(|until| {
+        let window = Window { from: until.as_millisecond() - site.window_ms, to: until.as_millisecond() };
+        (window.from >= windows::live_from(site, Some(until), now))
+            .then(|| windows::judge(site, meters, window))
+    });
+    let list: Vec<_> = before_last.iter().chain(&closed).map(|judged| judged.closed.clone()).collect();
     let Operational { standing, message } = verdict::operational(standing.as_ref(), &list, &site.bands, now);
     let mut operational = operational_status(site, &standing);
     let mut operational_message = message;
     if let Some((meter, blind)) = blind {
-        let last =
-            standing.last_known.or(Some(standing.verdict)).filter(|verdict| *verdict != Verdict::Unknown);
-        let was_blind = before.and_then(|status| status.blind_since.clone());
-        operational_message = match last {
-            Some(last) => format!(
-                "meter {meter} cannot be read ({}); the last verdict was {last:?}, since {}",
-                blind.reason, standing.since
-            ),
-            None => format!("meter {meter} cannot be read ({}); there was no verdict before", blind.reason),
-        };
-        operational = OperationalStatus {
-            verdict: Verdict::Unknown,
-            last_known: last,
-            blind_since: Some(was_blind.unwrap_or(Time(now))),
-            ..operational
-        };
+        let reason = blind.reason;
+        if standing.verdict == Verdict::Unknown {
+            // Unknown by its windows already: it must not come back as what it was before those.
+            operational_message =
+                format!("meter {meter} cannot be read ({reason}); the verdict was Unknown before");
+        } else {
+            let was_blind = before.and_then(|status| status.blind_since.clone());
+            operational_message = format!(
+                "meter {meter} cannot be read ({reason}); the last verdict was {:?}, since {}",
+                standing.verdict, standing.since
+            );
+            operational = OperationalStatus {
+                verdict: Verdict::Unknown,
+                last_known: Some(standing.verdict),
+                blind_since: Some(was_blind.unwrap_or(Time(now))),
+                ..operational
+            };
+        }
     }
 
     let recent = if blind.is_some() { Vec::new() } else { windows::recent_hours(site, meters, now) };
@@ -329,7 +372,7 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
         from.zip(to).map_or(24.0, |(from, to)| Window { from, to }.hours())
     };
     let model = model::fit(&model::points(ledger.range(first..=today), site.minimum_coverage, hours));
-    let last_valid = closed.iter().rev().find(|judged| judged.closed.pue.is_ok());
+    let last_valid = before_last.iter().chain(&closed).rev().find(|judged| judged.closed.pue.is_ok());
     let kilowatts = last_valid
         .and_then(|judged| {
             let hours = judged.reading.span.hours();
@@ -337,15 +380,16 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
             Some((kw(judged.reading.facility_wh)?, kw(judged.reading.it_wh)?))
         })
         .or_else(|| {
-            let last = recent.last()?;
-            let hours = last.to.duration_since(last.from).as_secs_f64() / 3600.0;
-            Some((last.facility_wh as f64 / 1000.0 / hours, last.it_wh as f64 / 1000.0 / hours))
+            let hour = recent.last()?;
+            let hours = hour.to.duration_since(hour.from).as_secs_f64() / 3600.0;
+            Some((hour.facility_wh as f64 / 1000.0 / hours, hour.it_wh as f64 / 1000.0 / hours))
         });
     let target = glide.and_then(|glide| glide.target_on(today));
     let benefit = target.zip(kilowatts).map(|(target, (_, it))| benefit::judge(model.as_ref(), target, it));
     let next_hour = budget::next_window(&recent, model.as_ref());
     Judgement {
-        windows: closed,
+        closed: !closed.is_empty(),
+        last: closed.into_iter().next_back().or(before_last),
         operational,
         operational_message,
         annual,
@@ -374,10 +418,11 @@ fn operational_status(site: &Site, standing: &Standing) -> OperationalStatus {
 
 /// A duration in the API's format, in its largest whole unit.
 fn short(ms: i64) -> String {
-    [(3_600_000, "h"), (60_000, "m"), (1_000, "s")]
-        .into_iter()
-        .find(|(unit, _)| ms % unit == 0)
-        .map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
+    [(3_600_000, "h"), (60_000, "m"), (1_000, "s")].into_iter().find(|(unit, _)| ms % unit == 0).map_or_else(
+        // The API's pattern has five digits for each unit.
+        || format!("{}s{}ms", ms / 1000, ms % 1000),
+        |(unit, name)| format!("{}{name}", ms / unit),
+    )
 }
 
 /// Whole kWh.
@@ -398,7 +443,6 @@ fn show(
     let now = seen.now;
     let today = site.today(now);
     status.operational = (!site.meters.is_empty()).then(|| operational.clone());
-    let now_ms = now.as_millisecond();
     status.annual = Some(AnnualStatus {
         verdict: annual.verdict,
         value: annual.pue.map(|pue| Decimal::rounded(pue, 4)),
@@ -407,13 +451,21 @@ fn show(
         to: annual.to.map(day_text),
         days: annual.days,
         interim: annual.interim,
-        category: site::category(meters, Window { from: now_ms - 1, to: now_ms }).map(i64::from),
+        category: annual.from.zip(annual.to).and_then(|(from, to)| {
+            // Of the whole span that is reported: one that was metered worse for a while has the lower category.
+            let span =
+                Window { from: windows::day_start(site, from)?, to: windows::day_start(site, to)? + 1 };
+            site::category(meters, span).map(i64::from)
+        }),
         coverage_percent: (annual.coverage * 100.0 + 1e-9).floor() as i64,
     });
     let minimum = (site.minimum_coverage * 10_000.0).round() as u16;
     let yesterday = today.saturating_sub(1.day());
     let (mut months, mut current) = (Vec::new(), None);
     if let Some(first) = ledger.first_date() {
+        // Whole months, so that the coverage of one whose beginning is not known says so.
+        let first = first.first_of_month();
+        let first = site.commissioned.map_or(first, |commissioned| commissioned.max(first));
         for month in ledger.months(first..=yesterday, minimum) {
             let shown = month_status(&month);
             if (month.from.year(), month.from.month()) == (today.year(), today.month()) {
@@ -430,9 +482,9 @@ fn show(
     status.indicators =
         annual.from.zip(annual.to).and_then(|(from, to)| indicators(&ledger.totals(from..=to, minimum)));
     status.racks_in_use = match &seen.racks_in_use {
-        Some(Ok(racks)) => Some(*racks),
-        // The last known figure stays: it is a fact of a moment, and no verdict rests on it.
-        Some(Err(_)) => status.racks_in_use,
+        // A live value: it goes with the windows.
+        Some(Ok(racks)) if judged.closed || status.racks_in_use.is_none() => Some(*racks),
+        Some(_) => status.racks_in_use,
         None => dc.spec.racks.as_ref().and_then(|racks| racks.in_use),
     };
     status.budget = budget.as_ref().map(|budget| BudgetStatus {
@@ -573,3 +625,6 @@ fn ledger_object(dc: &DataCenter, namespace: &str, ledger: &Ledger, metered_with
         why: "closed days of the energy ledger".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,14 @@ const KEPT: usize = 20;
 const NAMED: usize = 5;
 
 /// The status to write.
-pub fn settle(mut status: DataCenterStatus, outcome: &Outcome, now: Timestamp) -> DataCenterStatus {
+///
+/// `previous` is the status before the plan: a `Ready` that was false before goes on being false since then.
+pub fn settle(
+    mut status: DataCenterStatus,
+    previous: Option<&DataCenterStatus>,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> DataCenterStatus {
     status.actions.extend(records(&outcome.done, now));
     let surplus = status.actions.len().saturating_sub(KEPT);
     status.actions.drain(..surplus);
@@ -41,7 +48,10 @@ pub fn settle(mut status: DataCenterStatus, outcome: &Outcome, now: Timestamp) -
     {
         if ready.status != "False" {
             "False".clone_into(&mut ready.status);
-            ready.last_transition_time = Time(now);
+            ready.last_transition_time = previous
+                .and_then(|status| status.conditions.iter().find(|condition| condition.type_ == READY))
+                .filter(|before| before.status == "False")
+                .map_or(Time(now), |before| before.last_transition_time.clone());
         }
         reason.clone_into(&mut ready.reason);
         ready.message = message;
@@ -50,7 +60,7 @@ pub fn settle(mut status: DataCenterStatus, outcome: &Outcome, now: Timestamp) -
 }
 
 /// One record for each action and kind of deed, however many objects it touched.
-fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
+pub fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
     let mut groups: BTreeMap<(String, &str), Vec<&Done>> = BTreeMap::new();
     let mut order = Vec::new();
     for done in done {
@@ -92,7 +102,8 @@ fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
                 object: cut(&object, 512),
                 prior: prior.map(|prior| cut(&prior, 512)),
                 why: cut(&why, 512),
-                until: None,
+                until: matches!(group[0].deed, Deed::Borrowed | Deed::Ensured)
+                    .then(|| "the operational verdict is clear again".to_owned()),
             })
         })
         .collect()
@@ -131,7 +142,8 @@ mod tests {
     #[test]
     fn an_action_on_many_objects_is_one_record() {
         let done: Vec<_> = (0..8).map(|n| held(&format!("CronJob a/{n}"))).collect();
-        let status = settle(DataCenterStatus::default(), &Outcome { done, ..Outcome::default() }, now());
+        let status =
+            settle(DataCenterStatus::default(), None, &Outcome { done, ..Outcome::default() }, now());
         assert_eq!(status.actions.len(), 1);
         assert!(status.actions[0].object.ends_with("and 3 more"), "{}", status.actions[0].object);
         assert_eq!(status.actions[0].prior.as_deref(), Some(r#"{"/spec/suspend":false}"#));
@@ -142,7 +154,7 @@ mod tests {
         let mut status = DataCenterStatus::default();
         for n in 0..25 {
             let done = vec![Done { why: n.to_string(), ..held("CronJob a/b") }];
-            status = settle(status, &Outcome { done, ..Outcome::default() }, now());
+            status = settle(status, None, &Outcome { done, ..Outcome::default() }, now());
         }
         assert_eq!(status.actions.len(), KEPT);
         assert_eq!(status.actions[0].why, "5");
@@ -151,24 +163,28 @@ mod tests {
     #[test]
     fn what_nobody_did_changes_nothing() {
         let status = DataCenterStatus::default();
-        assert_eq!(settle(status.clone(), &Outcome::default(), now()), status);
+        assert_eq!(settle(status.clone(), None, &Outcome::default(), now()), status);
     }
 
     #[test]
     fn a_failure_is_said_in_ready() {
-        let mut status = DataCenterStatus::default();
-        status.conditions = banyan_crds::conditions::merge(
-            &[],
-            &[banyan_crds::conditions::Stated::new(READY, true, "Reconciled", "")],
-            None,
-            now(),
-        );
+        let ready = banyan_crds::conditions::Stated::new(READY, true, "Reconciled", "");
+        let conditions = banyan_crds::conditions::merge(&[], &[ready], None, now());
+        let status = DataCenterStatus { conditions, ..DataCenterStatus::default() };
         let failures = vec![WriteError::Fenced { what: "CronJob a/b".into() }];
-        let status = settle(status, &Outcome { failures, ..Outcome::default() }, now());
+        let status = settle(status, None, &Outcome { failures, ..Outcome::default() }, now());
         assert_eq!(
             (status.conditions[0].status.as_str(), status.conditions[0].reason.as_str()),
             ("False", "NotLeading")
         );
+        // Failing again a minute later is no transition: the same bytes, so nothing is written.
+        let later = now().checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
+        let mut planned = status.clone();
+        let ready = banyan_crds::conditions::Stated::new(READY, true, "Reconciled", "");
+        planned.conditions = banyan_crds::conditions::merge(&status.conditions, &[ready], None, later);
+        let failures = vec![WriteError::Fenced { what: "CronJob a/b".into() }];
+        let again = settle(planned, Some(&status), &Outcome { failures, ..Outcome::default() }, later);
+        assert_eq!(again, status);
     }
 
     #[test]
@@ -179,7 +195,8 @@ mod tests {
             prior: Value::Null,
             ..held("CronJob a/b")
         }];
-        let status = settle(DataCenterStatus::default(), &Outcome { done, ..Outcome::default() }, now());
+        let status =
+            settle(DataCenterStatus::default(), None, &Outcome { done, ..Outcome::default() }, now());
         assert_eq!(status.actions[0].action, "UndoHoldBatch");
         assert!(status.actions[0].why.contains("CronJob a/b"));
     }

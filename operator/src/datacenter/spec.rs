@@ -9,7 +9,8 @@ use banyan_crds::{
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use super::{
-    energy::MeterRules,
+    energy::{MeterRules, Window},
+    site::Side,
     verdict::{Bands, GlidePath},
 };
 
@@ -76,6 +77,8 @@ pub struct Site {
     pub maintenance: Vec<Quiet>,
     /// Least mean IT power to judge by, W.
     pub minimum_it_watts: f64,
+    /// Where the readings are.
+    pub source: String,
 }
 
 impl Site {
@@ -146,6 +149,7 @@ impl Site {
             window_ms,
             dwell,
             maintenance,
+            source: spec.energy.as_ref().map(|energy| energy.prometheus.url.clone()).unwrap_or_default(),
             minimum_it_watts: spec.rated_it_kilowatts.unwrap_or(0) as f64 * 1000.0 * MINIMUM_IT_SHARE,
         })
     }
@@ -160,14 +164,16 @@ impl Site {
         self.maintenance.iter().find(|span| span.from <= now && now < span.to)
     }
 
-    /// The longest wait of any meter until a window's last reading is due, ms.
-    pub fn settle_ms(&self) -> i64 {
-        self.meters.iter().map(|meter| meter.rules.settle_ms()).max().unwrap_or(0)
+    /// The meters that the PUE needs in `window`.
+    pub fn required(&self, window: Window) -> impl Iterator<Item = &SiteMeter> {
+        self.meters.iter().filter(move |meter| {
+            Side::of(meter.meter.purpose).is_some() && meter.rules.in_service(window).length_ms() > 0
+        })
     }
 
-    /// The longest look back of any meter for a base reading, ms.
-    pub fn lookback_ms(&self) -> i64 {
-        self.meters.iter().map(|meter| meter.rules.lookback_ms()).max().unwrap_or(0)
+    /// How long after `window` the last reading of a meter that it needs may still be due, ms.
+    pub fn settle_ms(&self, window: Window) -> i64 {
+        self.required(window).map(|meter| meter.rules.settle_ms()).max().unwrap_or(0)
     }
 
     /// How often the site is looked at: with its fastest meter, within one and five minutes.
@@ -176,10 +182,11 @@ impl Site {
         std::time::Duration::from_millis(fastest.clamp(60_000, 300_000).unsigned_abs())
     }
 
-    /// What the days in the ledger were metered with. Other meters make days that had no reading worth another look.
+    /// What the days in the ledger were metered with, from where, and since when. Where that is something else, days
+    /// that had no reading are worth another look.
     pub fn meters_digest(&self) -> String {
         use std::fmt::Write as _;
-        let mut text = String::new();
+        let mut text = format!("{}\n{:?}\n{:?}\n", self.source, self.commissioned, self.zone.iana_name());
         for SiteMeter { meter, .. } in &self.meters {
             // Writing to a String cannot fail.
             let _ = write!(

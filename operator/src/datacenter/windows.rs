@@ -4,10 +4,10 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 
 use super::{
     budget::WindowEnergy,
-    energy::Window,
+    energy::{Curve, Sample, Window},
     ledger::{Change, Day, Ledger},
     site::{self, MeterInput, SiteReading, Validity},
-    spec::Site,
+    spec::{Site, SiteMeter},
     verdict::ClosedWindow,
 };
 
@@ -19,8 +19,10 @@ pub const FIRST_WINDOWS: i64 = 24;
 const HOUR_MS: i64 = 3_600_000;
 /// Hours that are looked at each time.
 pub const RECENT_HOURS: i64 = 6;
-/// Days that the ledger is back-filled with.
-const BACKFILL_DAYS: i64 = 396;
+/// Length of a day that the number of samples is reckoned with.
+const DAY_MS: i64 = 86_400_000;
+/// Samples of all meters that a run of days may have, as far as can be told in advance: 8 MB.
+const RUN_SAMPLES: i64 = 500_000;
 
 /// A closed window and what the meters say of it.
 #[derive(Clone, Debug)]
@@ -44,7 +46,8 @@ fn last_end(now: Timestamp, window_ms: i64) -> i64 {
 /// Where judging goes on: after `until`, within the bounds of an absence.
 fn first_start(until: Option<Timestamp>, now: Timestamp, window_ms: i64) -> i64 {
     let end = last_end(now, window_ms);
-    match until {
+    // A window in the future was judged by a clock that has been put right since.
+    match until.filter(|until| *until <= now) {
         None => end - FIRST_WINDOWS * window_ms,
         // A window of another length may have been judged before: go on with the first whole one.
         Some(until) => {
@@ -54,56 +57,80 @@ fn first_start(until: Option<Timestamp>, now: Timestamp, window_ms: i64) -> i64 
     }
 }
 
-/// What must be fetched for the live part: from the first window that is not judged yet, or the recent hours, whichever
-/// is earlier, with the meters' look back.
+/// Where the live part begins: with the last judged window, whose coverage is shown until the next one closes, or with
+/// the recent hours, whichever is earlier. Each meter is read from its own look back before that.
 pub fn live_from(site: &Site, until: Option<Timestamp>, now: Timestamp) -> i64 {
-    // The last judged window as well: its coverage is shown until the next one closes.
     let windows = first_start(until, now, site.window_ms) - site.window_ms;
     let hours = last_end(now, HOUR_MS) - RECENT_HOURS * HOUR_MS;
-    windows.min(hours) - site.lookback_ms()
+    windows.min(hours)
 }
 
-/// The first day whose readings are wanted for the ledger; none if it is complete.
+/// The days whose readings are wanted for the ledger, both ends included; none if there is nothing to look at.
 ///
-/// `metered_with` is the digest of the meters that the ledger was filled with: with other meters the days that are
-/// missing get another look. `reopen` asks for the days after the last one and for the last three days again, for
-/// readings that came late.
-pub fn ledger_from(
+/// `metered_with` is the digest of the meters that the ledger was filled with: with others every day gets another look.
+/// Else it is the days after the last one, and the last three again, for readings that came late.
+pub fn days_wanted(
     site: &Site,
     ledger: &Ledger,
     metered_with: Option<&str>,
     now: Timestamp,
-    reopen: bool,
-) -> Option<Date> {
+) -> Option<(Date, Date)> {
     let today = site.today(now);
-    let yesterday = today.saturating_sub(1.day());
-    let oldest = today.saturating_sub(BACKFILL_DAYS.days());
+    let last = last_closed_day(site, now);
+    // The month in which the last thirteen began, so that no closed month is cut.
+    let oldest = today.first_of_month().saturating_sub(13.months());
     let oldest = site.commissioned.map_or(oldest, |first| first.max(oldest));
-    if oldest > yesterday || site.meters.is_empty() {
+    if site.meters.is_empty() {
         return None;
     }
-    if metered_with != Some(site.meters_digest().as_str()) {
-        return Some(oldest);
+    let first = if metered_with == Some(site.meters_digest().as_str()) {
+        let reopened = today.saturating_sub(super::ledger::REOPEN_DAYS.days());
+        let next = ledger.last_date().map_or(reopened, |last| last.saturating_add(1.day()));
+        next.min(reopened).max(oldest)
+    } else {
+        oldest
+    };
+    (first <= last).then_some((first, last))
+}
+
+/// `days` in runs that are fetched and worked on one after another, so that a year of fast meters never is in memory at
+/// once. Meters are often scraped more often than they are read; a minute is taken for the least.
+pub fn runs(site: &Site, (first, last): (Date, Date)) -> Vec<(Date, Date)> {
+    let per_day: i64 =
+        site.meters.iter().map(|meter| DAY_MS / meter.rules.interval_ms.clamp(1_000, 60_000)).sum();
+    let length = (RUN_SAMPLES / per_day.max(1)).clamp(1, 31);
+    let mut runs = Vec::new();
+    let mut from = first;
+    while from <= last {
+        let to = from.saturating_add((length - 1).days()).min(last);
+        runs.push((from, to));
+        from = to.saturating_add(1.day());
     }
-    if !reopen {
-        return None;
-    }
-    let reopened = today.saturating_sub(super::ledger::REOPEN_DAYS.days());
-    let next = ledger.last_date().map_or(reopened, |last| last.saturating_add(1.day()));
-    Some(next.min(reopened).max(oldest))
+    runs
 }
 
 /// The last day whose readings are in, or overdue.
 pub fn last_closed_day(site: &Site, now: Timestamp) -> Date {
     let yesterday = site.today(now).saturating_sub(1.day());
-    if day_closed(site, yesterday, now) { yesterday } else { yesterday.saturating_sub(1.day()) }
+    let mut day = yesterday;
+    // Meters that are read once a week close a day a week later.
+    for _ in 0..62 {
+        if day_closed(site, day, now) {
+            return day;
+        }
+        day = day.saturating_sub(1.day());
+    }
+    day
 }
 
 /// Whether the last readings of a day are in, or overdue.
 fn day_closed(site: &Site, date: Date, now: Timestamp) -> bool {
-    date.saturating_add(1.day())
-        .to_zoned(site.zone.clone())
-        .is_ok_and(|end| end.timestamp().as_millisecond() + site.settle_ms() <= now.as_millisecond())
+    day_window(site, date).is_some_and(|day| day.to + site.settle_ms(day) <= now.as_millisecond())
+}
+
+/// A site's day.
+pub fn day_window(site: &Site, date: Date) -> Option<Window> {
+    Some(Window { from: day_start(site, date)?, to: day_start(site, date.saturating_add(1.day()))? })
 }
 
 /// The first instant of a site's day, ms.
@@ -136,10 +163,10 @@ pub fn close_windows(
 fn settled(site: &Site, meters: &[MeterInput], window: Window, now: Timestamp) -> bool {
     let reached = meters.iter().filter(|meter| site::Side::of(meter.purpose).is_some()).all(|meter| {
         let served = meter.rules.in_service(window);
-        let last = meter.curve.as_ref().and_then(super::energy::Curve::last_sample);
+        let last = meter.curve.as_ref().and_then(Curve::last_sample);
         served.length_ms() == 0 || last.is_some_and(|last| last >= served.to)
     });
-    reached || window.to + site.settle_ms() <= now.as_millisecond()
+    reached || window.to + site.settle_ms(window) <= now.as_millisecond()
 }
 
 /// One window.
@@ -190,19 +217,21 @@ pub fn instant(site: &Site, meters: &[MeterInput]) -> Option<SiteReading> {
     Some(site::evaluate(meters, window, &validity(site)))
 }
 
-/// The ledger with the closed days from `first` on put in, and what changed.
+/// Puts the closed days of `first ..= last` into the ledger, and says what changed.
+///
+/// A day that stands and does not count is replaced by a better one whatever its age: meters were added, or a server
+/// that still had the readings.
 pub fn close_days(
     site: &Site,
     meters: &[MeterInput],
-    ledger: &Ledger,
-    first: Date,
+    ledger: &mut Ledger,
+    (first, last): (Date, Date),
     now: Timestamp,
-) -> (Ledger, Vec<(Date, Change)>) {
-    let mut ledger = ledger.clone();
+) -> Vec<(Date, Change)> {
     let today = site.today(now);
+    let minimum = (site.minimum_coverage * 10_000.0).round() as u16;
     let mut changes = Vec::new();
-    let days = site::split_into_days(&site.zone, first, today.saturating_sub(1.day())).unwrap_or_default();
-    for (date, window) in days {
+    for (date, window) in site::split_into_days(&site.zone, first, last).unwrap_or_default() {
         if !day_closed(site, date, now) {
             continue;
         }
@@ -211,12 +240,36 @@ pub fn close_days(
         if reading.facility_wh.is_none() || reading.it_wh.is_none() {
             continue;
         }
-        let change = ledger.merge_day(Day::from_reading(date, &reading), today);
+        let day = Day::from_reading(date, &reading);
+        let better =
+            ledger.get(date).is_some_and(|old| !old.counts(minimum) && day.coverage() > old.coverage());
+        let change = if better {
+            ledger.upsert(day);
+            Change::Replaced
+        } else {
+            ledger.merge_day(day, today)
+        };
         if matches!(change, Change::Added | Change::Replaced) {
             changes.push((date, change));
         }
     }
-    (ledger, changes)
+    changes
+}
+
+/// A meter with its readings, as the arithmetic takes it.
+pub fn input(meter: &SiteMeter, answer: Result<Vec<Sample>, String>) -> MeterInput {
+    let (curve, fault) = match answer {
+        Ok(samples) => (Some(Curve::new(meter.rules, samples)), None),
+        Err(fault) => (None, Some(fault)),
+    };
+    MeterInput {
+        name: meter.meter.name.clone(),
+        purpose: meter.meter.purpose,
+        position: meter.meter.position,
+        rules: meter.rules,
+        curve,
+        fault,
+    }
 }
 
 /// An instant from milliseconds.

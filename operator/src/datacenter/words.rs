@@ -82,7 +82,9 @@ pub fn conditions(facts: &Facts<'_>) -> Vec<Stated> {
                 "AnotherCluster",
                 "the site's cluster is another one; the Banyan that runs there takes its actions",
             ),
-            Err(blind) => Stated::new(CLUSTER_IDENTIFIED, false, blind.reason, &blind.message),
+            Err(blind) => {
+                steady(facts.previous, Stated::new(CLUSTER_IDENTIFIED, false, blind.reason, &blind.message))
+            }
         });
     }
     stated
@@ -142,48 +144,40 @@ fn meters_healthy(facts: &Facts<'_>) -> Stated {
         if !served {
             continue;
         }
-        match facts.seen.samples.get(&meter.name) {
-            Some(Err(blind)) => {
-                // All meters of a server that is down have one fault: the first names it.
-                if reason == "Healthy" || !unseen {
-                    reason = blind.reason;
-                }
-                unseen |= !blind.empty;
-                wrong.push(format!("{}: {}", meter.name, blind.message));
+        if let Some(Err(blind)) = facts.seen.samples.get(&meter.name) {
+            // All meters of a server that is down have one fault: the first names it.
+            if reason == "Healthy" || !unseen {
+                reason = blind.reason;
             }
-            _ => {
-                let last = meter.curve.as_ref().and_then(super::energy::Curve::last_sample);
-                let overdue = last.is_none_or(|last| last + 2 * meter.rules.settle_ms() < now);
-                if overdue {
-                    reason = if reason == "Healthy" { "Stale" } else { reason };
-                    wrong.push(match last {
-                        Some(last) => {
-                            format!("{}: no reading since {}", meter.name, windows::timestamp(last))
-                        }
-                        None => format!("{}: no usable reading", meter.name),
-                    });
-                }
+            unseen |= !blind.empty;
+            wrong.push(format!("{}: {}", meter.name, blind.message));
+        } else {
+            let last = meter.curve.as_ref().and_then(super::energy::Curve::last_sample);
+            let overdue = last.is_none_or(|last| last + 2 * meter.rules.settle_ms() < now);
+            if overdue {
+                reason = if reason == "Healthy" { "Stale" } else { reason };
+                wrong.push(match last {
+                    Some(last) => {
+                        format!("{}: no reading since {}", meter.name, windows::timestamp(last))
+                    }
+                    None => format!("{}: no usable reading", meter.name),
+                });
             }
         }
     }
     // Faults that only show over a window, from the last closed one.
-    if let Some(judged) = facts.judgement.and_then(|judgement| judgement.windows.last()) {
-        for meter in &judged.reading.meters {
-            for fault in &meter.faults {
-                let told = matches!(fault, site::Fault::Absent { .. })
-                    || wrong.iter().any(|text| text.starts_with(&format!("{}:", meter.name)));
-                if !told {
-                    reason = if reason == "Healthy" { "Faulty" } else { reason };
-                    wrong.push(format!("{}: {fault}", meter.name));
-                }
-            }
-        }
-    } else if wrong.is_empty()
-        && let Some(old) =
-            facts.previous.iter().find(|old| old.type_ == METERS_HEALTHY && old.reason == "Faulty")
+    for meter in facts
+        .judgement
+        .and_then(|judgement| judgement.last.as_ref())
+        .iter()
+        .flat_map(|last| &last.reading.meters)
     {
-        // No window closed in this look: what the last one showed still holds.
-        return Stated::new(METERS_HEALTHY, false, "Faulty", &old.message);
+        let told = wrong.iter().any(|text| text.starts_with(&format!("{}: ", meter.name)));
+        for fault in meter.faults.iter().filter(|fault| !told && !matches!(fault, site::Fault::Absent { .. }))
+        {
+            reason = if reason == "Healthy" { "Faulty" } else { reason };
+            wrong.push(format!("{}: {fault}", meter.name));
+        }
     }
     if wrong.is_empty() {
         return Stated::new(
@@ -194,30 +188,29 @@ fn meters_healthy(facts: &Facts<'_>) -> Stated {
         );
     }
     let truth = if unseen { Truth::Unknown } else { Truth::False };
-    Stated::new(METERS_HEALTHY, truth, reason, wrong.join("; "))
+    let stated = Stated::new(METERS_HEALTHY, truth, reason, wrong.join("; "));
+    // While the same meters are wrong for the same reason, wavering details of an answer are no news.
+    let named = |message: &str| {
+        facts.meters.iter().map(|meter| message.contains(&format!("{}: ", meter.name))).collect::<Vec<_>>()
+    };
+    match facts.previous.iter().find(|old| old.type_ == METERS_HEALTHY) {
+        Some(old) if named(&old.message) == named(&stated.message) => steady(facts.previous, stated),
+        _ => stated,
+    }
 }
 
 fn pue_valid(facts: &Facts<'_>) -> Stated {
     if let Some((meter, blind)) = blinding(facts.meters, facts.seen) {
-        return Stated::new(
-            PUE_VALID,
-            Truth::Unknown,
-            blind.reason,
-            format!("meter {meter} cannot be read, so no window is judged: {}", blind.message),
-        );
+        let message = format!("meter {meter} cannot be read, so no window is judged: {}", blind.message);
+        return steady(facts.previous, Stated::new(PUE_VALID, Truth::Unknown, blind.reason, message));
     }
     let Some(judgement) = facts.judgement else {
         return Stated::new(PUE_VALID, Truth::Unknown, "NoData", "no window has been judged yet");
     };
-    match judgement.windows.last().map(|judged| &judged.reading.pue) {
+    match judgement.last.as_ref().map(|judged| &judged.reading.pue) {
         Some(Ok(_)) => Stated::new(PUE_VALID, true, "Valid", "the last closed window has a valid PUE"),
         Some(Err(invalid)) => Stated::new(PUE_VALID, false, invalid_reason(invalid), invalid.to_string()),
-        // No window closed in this look: what the last one showed still holds.
-        None => match facts.previous.iter().find(|old| old.type_ == PUE_VALID && old.status != "Unknown") {
-            Some(old) if old.status == "True" => Stated::new(PUE_VALID, true, "Valid", &old.message),
-            Some(old) => Stated::new(PUE_VALID, false, known_reason(&old.reason), &old.message),
-            None => Stated::new(PUE_VALID, Truth::Unknown, "NoData", "no window has been judged yet"),
-        },
+        None => Stated::new(PUE_VALID, Truth::Unknown, "NoData", "no window has been judged yet"),
     }
 }
 
@@ -244,10 +237,6 @@ pub fn invalid_reason(invalid: &site::Invalid) -> &'static str {
     }
 }
 
-fn known_reason(text: &str) -> &'static str {
-    INVALID_REASONS.into_iter().find(|reason| *reason == text).unwrap_or("Invalid")
-}
-
 fn within_target(facts: &Facts<'_>) -> Stated {
     let Some(judgement) = facts.judgement else {
         return Stated::new(PUE_WITHIN_TARGET, Truth::Unknown, "NoData", "nothing has been judged yet");
@@ -267,7 +256,7 @@ fn within_target(facts: &Facts<'_>) -> Stated {
     };
     // The operational sentence speaks of the last window, which a look without a new one does not see again.
     let stated = Stated::new(PUE_WITHIN_TARGET, truth, reason, message);
-    if judgement.windows.is_empty() { steady(facts.previous, stated) } else { stated }
+    if judgement.closed { stated } else { steady(facts.previous, stated) }
 }
 
 fn not_enforcing(facts: &Facts<'_>) -> Stated {
@@ -277,7 +266,7 @@ fn not_enforcing(facts: &Facts<'_>) -> Stated {
     match state {
         // The advice speaks of the present load, which only a new window changes.
         EnforcementState::Refused | EnforcementState::Enforcing | EnforcementState::WouldAct
-            if facts.judgement.is_some_and(|judgement| judgement.windows.is_empty())
+            if facts.judgement.is_some_and(|judgement| !judgement.closed)
                 && facts.decision.taken.is_empty()
                 && facts.decision.undone.is_empty() =>
         {

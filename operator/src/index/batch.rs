@@ -77,19 +77,19 @@ impl Batch {
         match kind {
             Some("CronJob") => {
                 if let Ok(object) = object.clone().try_parse() {
-                    Index::<CronJob>::apply(self, object);
+                    let _ = Index::<CronJob>::apply(self, object);
                 }
             }
             Some("Job") => {
                 if let Ok(object) = object.clone().try_parse() {
-                    Index::<Job>::apply(self, object);
+                    let _ = Index::<Job>::apply(self, object);
                 }
             }
             Some("ClusterQueue") => {
                 if let Some(version) =
                     object.types.as_ref().and_then(|types| types.api_version.rsplit('/').next())
                 {
-                    self.observe_queue(&cluster_queue(version), object);
+                    let _ = self.observe_queue(&cluster_queue(version), object);
                 }
             }
             _ => {}
@@ -97,10 +97,11 @@ impl Batch {
     }
 
     /// Takes in a `ClusterQueue` of the version in `resource`.
-    pub fn observe_queue(&self, resource: &ApiResource, object: &DynamicObject) {
+    /// Says whether what is kept of it has changed.
+    pub fn observe_queue(&self, resource: &ApiResource, object: &DynamicObject) -> bool {
         let stopped = object.data.pointer("/spec/stopPolicy").and_then(Value::as_str).unwrap_or("None");
         let holdable = object.labels().contains_key(SITE) && stopped == "None";
-        self.keep(BatchKind::ClusterQueue, resource.clone(), &object.metadata, BTreeMap::new(), holdable);
+        self.keep(BatchKind::ClusterQueue, resource.clone(), &object.metadata, BTreeMap::new(), holdable)
     }
 
     /// Forgets a `ClusterQueue`.
@@ -120,19 +121,23 @@ impl Batch {
         meta: &ObjectMeta,
         node_selector: BTreeMap<String, String>,
         holdable: bool,
-    ) {
-        let (Some(uid), Some(name)) = (meta.uid.clone(), meta.name.clone()) else { return };
+    ) -> bool {
+        let (Some(uid), Some(name)) = (meta.uid.clone(), meta.name.clone()) else { return false };
         let annotations =
             meta.annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
         let loans = loan::records(annotations);
         let site = meta.labels.iter().flatten().find(|(key, _)| *key == SITE).map(|(_, value)| value.clone());
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if !holdable && loans.is_empty() && kind != BatchKind::ClusterQueue {
-            entries.remove(&uid);
-            return;
+            return entries.remove(&uid).is_some();
         }
         let object = ObjectRef { resource, namespace: meta.namespace.clone(), name, uid: Some(uid.clone()) };
-        entries.insert(uid, BatchEntry { kind, object, site, node_selector, holdable, loans });
+        let entry = BatchEntry { kind, object, site, node_selector, holdable, loans };
+        if entries.get(&uid) == Some(&entry) {
+            return false;
+        }
+        entries.insert(uid, entry);
+        true
     }
 
     fn forget(&self, uid: Option<String>) {
@@ -171,7 +176,7 @@ fn deferrable(meta: &ObjectMeta) -> bool {
 }
 
 impl Index<CronJob> for Batch {
-    fn apply(&self, object: CronJob) {
+    fn apply(&self, object: CronJob) -> bool {
         let holdable = deferrable(&object.metadata) && !object.spec.suspend.unwrap_or(false);
         let selector = object
             .spec
@@ -186,7 +191,7 @@ impl Index<CronJob> for Batch {
             &object.metadata,
             selector,
             holdable,
-        );
+        )
     }
 
     fn delete(&self, object: &CronJob) {
@@ -199,7 +204,7 @@ impl Index<CronJob> for Batch {
 }
 
 impl Index<Job> for Batch {
-    fn apply(&self, object: Job) {
+    fn apply(&self, object: Job) -> bool {
         let status = object.status.as_ref();
         let started = status.is_some_and(|status| {
             status.start_time.is_some() || status.active.unwrap_or(0) > 0 || status.completion_time.is_some()
@@ -215,7 +220,7 @@ impl Index<Job> for Batch {
             .and_then(|job| job.template.spec)
             .and_then(|pod| pod.node_selector)
             .unwrap_or_default();
-        self.keep(BatchKind::Job, ApiResource::erase::<Job>(&()), &object.metadata, selector, holdable);
+        self.keep(BatchKind::Job, ApiResource::erase::<Job>(&()), &object.metadata, selector, holdable)
     }
 
     fn delete(&self, object: &Job) {

@@ -14,15 +14,16 @@ use crate::kernel::admin::Readiness;
 
 /// An index of objects of type `K`.
 pub trait Index<K>: Send + Sync + 'static {
-    /// An object as it is now.
-    fn apply(&self, object: K);
+    /// An object as it is now. Says whether what is kept of it has changed.
+    fn apply(&self, object: K) -> bool;
     /// It is gone.
     fn delete(&self, object: &K);
     /// A list is complete: what was not seen since its begin is gone. `seen` has the uids.
     fn reset(&self, seen: &std::collections::HashSet<String>);
 }
 
-/// Feeds `index` until the task is dropped. `changed` is notified after every change.
+/// Feeds `index` until the task is dropped. `changed` is notified when
+/// what is kept has changed.
 pub async fn feed<K, I>(
     api: Api<K>,
     config: watcher::Config,
@@ -42,7 +43,7 @@ pub async fn feed<K, I>(
             Ok(watcher::Event::Init) => seen.clear(),
             Ok(watcher::Event::InitApply(object)) => {
                 seen.extend(object.uid());
-                index.apply(object);
+                let _ = index.apply(object);
             }
             Ok(watcher::Event::InitDone) => {
                 index.reset(&seen);
@@ -52,8 +53,9 @@ pub async fn feed<K, I>(
                 changed.notify_one();
             }
             Ok(watcher::Event::Apply(object)) => {
-                index.apply(object);
-                changed.notify_one();
+                if index.apply(object) {
+                    changed.notify_one();
+                }
             }
             Ok(watcher::Event::Delete(object)) => {
                 index.delete(&object);

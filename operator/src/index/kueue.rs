@@ -15,7 +15,7 @@ use super::batch::{Batch, cluster_queue};
 use crate::kernel::admin::Readiness;
 
 /// How often the API server is asked whether Kueue has been installed meanwhile.
-const LOOK_EVERY: Duration = Duration::from_secs(300);
+const LOOK_EVERY: Duration = Duration::from_mins(5);
 /// The group of Kueue's kinds.
 const GROUP: &str = "kueue.x-k8s.io";
 
@@ -30,14 +30,22 @@ pub async fn feed(client: Client, batch: Arc<Batch>, readiness: Readiness, chang
             }
             Err(error) => {
                 tracing::warn!(%error, "the API server's groups could not be read");
+                // Kueue is optional: what can be judged without it is not kept waiting.
+                readiness.filled("clusterqueues");
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
         }
     }
 }
 
-/// `ClusterQueue` in the version that the server prefers.
+/// `ClusterQueue` in the version that the server prefers. An answer that does not come counts as an error.
 pub async fn served(client: &Client) -> Result<Option<ApiResource>, kube::Error> {
+    let limit = Duration::from_secs(10);
+    let late = |_| kube::Error::Service(format!("no answer within {limit:?}").into());
+    tokio::time::timeout(limit, discover(client)).await.map_err(late)?
+}
+
+async fn discover(client: &Client) -> Result<Option<ApiResource>, kube::Error> {
     let groups = client.list_api_groups().await?;
     let Some(group) = groups.groups.into_iter().find(|group| group.name == GROUP) else { return Ok(None) };
     let Some(version) = group.preferred_version.or_else(|| group.versions.into_iter().next()) else {
@@ -65,7 +73,7 @@ async fn watch(
             Ok(watcher::Event::Init) => seen.clear(),
             Ok(watcher::Event::InitApply(object)) => {
                 seen.extend(object.uid());
-                batch.observe_queue(resource, &object);
+                let _ = batch.observe_queue(resource, &object);
             }
             Ok(watcher::Event::InitDone) => {
                 batch.retain_queues(&seen);
@@ -73,8 +81,9 @@ async fn watch(
                 changed.notify_one();
             }
             Ok(watcher::Event::Apply(object)) => {
-                batch.observe_queue(resource, &object);
-                changed.notify_one();
+                if batch.observe_queue(resource, &object) {
+                    changed.notify_one();
+                }
             }
             Ok(watcher::Event::Delete(object)) => {
                 batch.forget_queue(&object);
@@ -82,9 +91,14 @@ async fn watch(
             }
             Err(error) => {
                 tracing::warn!(%error, "the watch of ClusterQueues was interrupted");
-                // Kueue may have been taken away.
-                if matches!(served(client).await, Ok(None)) {
-                    batch.retain_queues(&std::collections::HashSet::new());
+                readiness.filled("clusterqueues");
+                // Kueue may have been taken away, or serve another version now.
+                if let Ok(now) = served(client).await
+                    && now.as_ref() != Some(resource)
+                {
+                    if now.is_none() {
+                        batch.retain_queues(&std::collections::HashSet::new());
+                    }
                     return;
                 }
             }
@@ -97,7 +111,7 @@ pub async fn fill(client: &Client, batch: &Batch) -> Result<(), kube::Error> {
     let Some(resource) = served(client).await? else { return Ok(()) };
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
     for object in api.list(&kube::api::ListParams::default()).await? {
-        batch.observe_queue(&resource, &object);
+        let _ = batch.observe_queue(&resource, &object);
     }
     Ok(())
 }

@@ -38,28 +38,26 @@ impl Nodes {
     }
 
     /// Takes in a Node's metadata, from the watch or from the answer to an own write.
-    pub fn observe(&self, meta: &kube::core::ObjectMeta) {
-        let (Some(uid), Some(name)) = (meta.uid.clone(), meta.name.clone()) else { return };
+    /// Says whether what is kept of it has changed.
+    pub fn observe(&self, meta: &kube::core::ObjectMeta) -> bool {
+        let (Some(uid), Some(name)) = (meta.uid.clone(), meta.name.clone()) else { return false };
         let annotations =
             meta.annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
         let loans = loan::records(annotations);
         let labels = meta.labels.clone().unwrap_or_default();
         let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = nodes.get_mut(&uid) {
-            // Heartbeats change neither: keep the one copy.
-            if *known.labels != labels {
-                known.labels = Arc::new(labels);
-            }
-            known.loans = loans;
-        } else {
-            nodes.insert(uid.clone(), NodeEntry { name, uid, labels: Arc::new(labels), loans });
+        // Heartbeats change neither: the one copy stays.
+        if nodes.get(&uid).is_some_and(|known| *known.labels == labels && known.loans == loans) {
+            return false;
         }
+        nodes.insert(uid.clone(), NodeEntry { name, uid, labels: Arc::new(labels), loans });
+        true
     }
 }
 
 impl Index<PartialObjectMeta<Node>> for Nodes {
-    fn apply(&self, object: PartialObjectMeta<Node>) {
-        self.observe(&object.metadata);
+    fn apply(&self, object: PartialObjectMeta<Node>) -> bool {
+        self.observe(&object.metadata)
     }
 
     fn delete(&self, object: &PartialObjectMeta<Node>) {

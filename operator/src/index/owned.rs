@@ -74,8 +74,9 @@ impl<P: Clone> OwnedConfigMaps<P> {
 }
 
 impl<P: Clone + Send + Sync + 'static> Index<ConfigMap> for OwnedConfigMaps<P> {
-    fn apply(&self, object: ConfigMap) {
+    fn apply(&self, object: ConfigMap) -> bool {
         self.insert(&object);
+        true
     }
 
     fn delete(&self, object: &ConfigMap) {

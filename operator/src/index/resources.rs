@@ -88,7 +88,7 @@ impl<K> Index<DeserializeGuard<K>> for Resources<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    fn apply(&self, object: DeserializeGuard<K>) {
+    fn apply(&self, object: DeserializeGuard<K>) -> bool {
         let name = object.name_any();
         let arrived = match object.0 {
             Ok(mut object) => {
@@ -108,6 +108,7 @@ where
         if look {
             self.queue.now(&name);
         }
+        look
     }
 
     fn delete(&self, object: &DeserializeGuard<K>) {

@@ -27,7 +27,9 @@ impl<P: Clone + Send + Sync> Inventory for Union<P> {
 
     fn observed(&self, object: &DynamicObject) {
         match object.types.as_ref().map(|types| types.kind.as_str()) {
-            Some("Node") => self.nodes.observe(&object.metadata),
+            Some("Node") => {
+                let _ = self.nodes.observe(&object.metadata);
+            }
             Some("ConfigMap") => self.owned.observed(object),
             _ => self.batch.observe(object),
         }

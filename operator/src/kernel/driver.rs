@@ -7,10 +7,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, task::JoinSet, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::Instant,
+};
 
+/// How long reconciles under way may take to end when the process stops.
+pub const DRAIN: Duration = Duration::from_secs(10);
 /// Shortest and longest wait after a failure.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 
 /// When each resource of a kind is due.
 #[derive(Default)]
@@ -124,8 +130,9 @@ fn spread(name: &str, wait: Duration) -> Duration {
     wait + wait.mul_f64(share as f64 / 10_000.0).min(Duration::from_secs(15))
 }
 
-/// Reconciles what is due, at most `concurrency` at once. Ends when the task is dropped, and with it every reconcile.
-pub async fn drive<F, R>(queue: Arc<Queue>, concurrency: usize, reconcile: F)
+/// Reconciles what is due, at most `concurrency` at once, until `stop` says true; then those under way are waited for,
+/// at most [`DRAIN`]. When the task is dropped, every reconcile ends with it.
+pub async fn drive<F, R>(queue: Arc<Queue>, concurrency: usize, mut stop: watch::Receiver<bool>, reconcile: F)
 where
     F: Fn(String) -> R,
     R: Future<Output = Next> + Send + 'static,
@@ -158,6 +165,7 @@ where
             }
         };
         tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
             () = sleep => {}
             () = queue.changed.notified() => {}
             Some(finished) = running.join_next(), if !running.is_empty() => {
@@ -167,6 +175,12 @@ where
                 }
             }
         }
+    }
+    // A write under way must not reach the API server after the lease has been given up.
+    let drained = tokio::time::timeout(DRAIN, async { while running.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(left = running.len(), "reconciles under way were cut off");
+        running.shutdown().await;
     }
 }
 
@@ -196,16 +210,17 @@ mod tests {
         queue.now("a");
         let runs = Arc::new(AtomicUsize::new(0));
         let (seen, again) = (Arc::clone(&runs), Arc::clone(&queue));
-        let driving = tokio::spawn(drive(Arc::clone(&queue), 4, move |name| {
+        let (_running, stop) = watch::channel(false);
+        let driving = tokio::spawn(drive(Arc::clone(&queue), 4, stop, move |name| {
             let (seen, again) = (Arc::clone(&seen), Arc::clone(&again));
             async move {
                 if seen.fetch_add(1, Ordering::SeqCst) == 0 {
                     again.now(&name);
                 }
-                Next::After(Duration::from_secs(3600))
+                Next::After(Duration::from_hours(1))
             }
         }));
-        tokio::time::timeout(Duration::from_secs(60), async {
+        tokio::time::timeout(Duration::from_mins(1), async {
             while runs.load(Ordering::SeqCst) < 2 {
                 tokio::time::advance(Duration::from_millis(10)).await;
                 tokio::task::yield_now().await;
@@ -239,7 +254,8 @@ mod tests {
         let (now, most, total) =
             (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (n, m, t) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&total));
-        let driving = tokio::spawn(drive(queue, 2, move |_| {
+        let (_running, stop) = watch::channel(false);
+        let driving = tokio::spawn(drive(queue, 2, stop, move |_| {
             let (n, m, t) = (Arc::clone(&n), Arc::clone(&m), Arc::clone(&t));
             async move {
                 m.fetch_max(n.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -249,7 +265,7 @@ mod tests {
                 Next::Gone
             }
         }));
-        tokio::time::timeout(Duration::from_secs(60), async {
+        tokio::time::timeout(Duration::from_mins(1), async {
             while total.load(Ordering::SeqCst) < 5 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

@@ -109,6 +109,15 @@ pub struct Outcome {
     pub failures: Vec<WriteError>,
 }
 
+impl Outcome {
+    /// Puts what was met at once into an order of its own, so that the same trouble gives the same words.
+    fn in_order(&mut self) {
+        self.failures.sort_by_key(ToString::to_string);
+        self.conflicts.sort();
+        self.held_by_others.sort();
+    }
+}
+
 /// Carries out plans.
 #[derive(Clone)]
 pub struct Executor {
@@ -135,28 +144,33 @@ impl Executor {
     {
         let Plan { owner, finalizer, undo, own, keep, borrow, status, notices, next: _ } = plan;
         let mut outcome = Outcome::default();
-        if finalizer
-            && !subject.finalizer
-            && let Err(error) = self.set_finalizer(&subject.object, true).await
-        {
+        let held = if finalizer && !subject.finalizer {
+            self.set_finalizer(&subject.object, true).await
+        } else {
+            Ok(true)
+        };
+        if !matches!(held, Ok(true)) {
             // Without it nothing may be borrowed: a deletion would leave it behind.
-            outcome.failures.push(error);
+            outcome.failures.extend(held.err());
             self.finish(subject, status, overlay, settle, &outcome)
                 .await
                 .unwrap_or_else(|error| outcome.failures.push(error));
             return outcome;
         }
+        let trail = |done: &Done| trail(&owner, subject.generation, done);
         for group in undo {
-            note(&mut outcome, at_once(group.iter().map(|entry| self.undo(entry, &owner))).await);
+            note(&mut outcome, at_once(group.iter().map(|entry| self.undo(entry, &owner)), trail).await);
         }
         let known = self.inventory.of(&owner);
         let mut ranked = own;
         ranked.sort_by_key(Own::rank);
         for rank in ranked.chunk_by(|a, b| a.rank() == b.rank()) {
-            note(&mut outcome, at_once(rank.iter().map(|own| self.ensure(own, &owner, &known))).await);
+            let ensured = rank.iter().map(|own| self.ensure(own, &owner, &known));
+            note(&mut outcome, at_once(ensured, trail).await);
         }
         for group in borrow {
-            note(&mut outcome, at_once(group.iter().map(|loan| self.borrow(loan, &owner, now))).await);
+            let borrowed = group.iter().map(|loan| self.borrow(loan, &owner, now));
+            note(&mut outcome, at_once(borrowed, trail).await);
         }
         let stale: Vec<_> = self
             .inventory
@@ -170,16 +184,14 @@ impl Executor {
                 why: "no longer planned".to_owned(),
             })
             .collect();
-        note(&mut outcome, at_once(stale.iter().map(|entry| self.undo(entry, &owner))).await);
+        note(&mut outcome, at_once(stale.iter().map(|entry| self.undo(entry, &owner)), trail).await);
 
-        for done in &outcome.done {
-            trail(&owner, subject.generation, done);
+        outcome.in_order();
+        if let Err(error) = self.finish(subject, status, overlay, settle, &outcome).await {
+            outcome.failures.push(error);
         }
         for notice in notices.iter().chain(&told(&outcome)) {
             self.events.tell(&subject.reference, notice).await;
-        }
-        if let Err(error) = self.finish(subject, status, overlay, settle, &outcome).await {
-            outcome.failures.push(error);
         }
         if !finalizer
             && subject.finalizer
@@ -189,6 +201,14 @@ impl Executor {
             outcome.failures.push(error);
         }
         outcome
+    }
+
+    /// Gives back what stands for a resource that is gone. The failures are answered; the next look tries again.
+    pub async fn give_back_all(&self, owner: &Owner, undo: &[Undo]) -> Vec<WriteError> {
+        let mut outcome = Outcome::default();
+        let trail = |done: &Done| trail(owner, None, done);
+        note(&mut outcome, at_once(undo.iter().map(|entry| self.undo(entry, owner)), trail).await);
+        outcome.failures
     }
 
     /// Writes the status, if it differs from the one observed.
@@ -275,7 +295,19 @@ impl Executor {
             Undo::Remove { object, action, why } => {
                 // Only what is known to be ours, and exactly that object.
                 let known = self.inventory.of(owner).into_iter().find(|entry| same(&entry.object, object));
-                let Some(Entry { object, .. }) = known else { return Met::Nothing };
+                let Some(Entry { object, .. }) = known else {
+                    // The end of an action is told, also when a run before was killed before it could tell it.
+                    return action.as_ref().map_or(Met::Nothing, |action| {
+                        Met::Done(Done {
+                            deed: Deed::Removed,
+                            object: object.to_string(),
+                            action: Some(action.clone()),
+                            prior: Value::Null,
+                            kept: Vec::new(),
+                            why: format!("{why}; it was gone already"),
+                        })
+                    });
+                };
                 if let Err(error) = self.writer.delete(&object).await {
                     return Met::Failed(error);
                 }
@@ -347,22 +379,23 @@ impl Executor {
         }
     }
 
-    async fn set_finalizer(&self, object: &ObjectRef, wanted: bool) -> Result<(), WriteError> {
+    /// Puts the finalizer on or takes it off. False if it cannot be put on, because the object is on its way out.
+    async fn set_finalizer(&self, object: &ObjectRef, wanted: bool) -> Result<bool, WriteError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let Some(live) = self.writer.read(object).await? else { return Ok(()) };
+            let Some(live) = self.writer.read(object).await? else { return Ok(!wanted) };
             if object.uid.is_some() && live.metadata.uid != object.uid {
-                return Ok(());
+                return Ok(!wanted);
             }
             let mut finalizers = live.metadata.finalizers.clone().unwrap_or_default();
             if finalizers.iter().any(|name| name == FINALIZER) == wanted {
-                return Ok(());
+                return Ok(true);
             }
             if wanted {
                 // The API server refuses new finalizers on an object that is being deleted.
                 if live.metadata.deletion_timestamp.is_some() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 finalizers.push(FINALIZER.to_owned());
             } else {
@@ -374,8 +407,12 @@ impl Executor {
             ]);
             let patch = serde_json::from_value(patch).unwrap_or_default();
             match self.writer.patch(object, patch).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_not_found() => return Ok(()),
+                Ok(_) => {
+                    let verb = if wanted { "put on" } else { "taken off" };
+                    tracing::info!(target: "banyan::trail", what = "Finalizer", object = %object, why = verb, "wrote");
+                    return Ok(true);
+                }
+                Err(error) if error.is_not_found() => return Ok(!wanted),
                 Err(error) if error.is_stale() && attempt < ATTEMPTS => {}
                 Err(error) => return Err(error),
             }
@@ -392,10 +429,19 @@ enum Met {
     Failed(WriteError),
 }
 
-/// Runs a bounded number of writes at once.
-async fn at_once(work: impl Iterator<Item = impl Future<Output = Met>>) -> Vec<Met> {
+/// Runs a bounded number of writes at once. `trail` hears of each as soon as it is done: a process that is killed has
+/// left the traces of what it did.
+async fn at_once(work: impl Iterator<Item = impl Future<Output = Met>>, trail: impl Fn(&Done)) -> Vec<Met> {
     let work: Vec<_> = work.collect();
-    stream::iter(work).buffer_unordered(CONCURRENCY).collect().await
+    stream::iter(work)
+        .buffer_unordered(CONCURRENCY)
+        .inspect(|met| {
+            if let Met::Done(done) = met {
+                trail(done);
+            }
+        })
+        .collect()
+        .await
 }
 
 fn note(outcome: &mut Outcome, met: Vec<Met>) {

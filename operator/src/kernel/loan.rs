@@ -282,12 +282,12 @@ fn test_version(live: &Value) -> PatchOperation {
     })
 }
 
-fn add(patch: &mut Vec<PatchOperation>, path: &str, value: Value) {
-    patch.push(PatchOperation::Add(AddOperation { path: pointer(path), value }));
+fn add(operations: &mut Vec<PatchOperation>, path: &str, value: Value) {
+    operations.push(PatchOperation::Add(AddOperation { path: pointer(path), value }));
 }
 
-fn remove(patch: &mut Vec<PatchOperation>, path: &str) {
-    patch.push(PatchOperation::Remove(RemoveOperation { path: pointer(path) }));
+fn remove(operations: &mut Vec<PatchOperation>, path: &str) {
+    operations.push(PatchOperation::Remove(RemoveOperation { path: pointer(path) }));
 }
 
 fn pointer(path: &str) -> PointerBuf {

@@ -14,9 +14,9 @@ use kube::{
 /// Why a kubeconfig, or the cluster that it leads to, is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// It is not a kubeconfig.
-    #[error("the kubeconfig cannot be read: {0}")]
-    Unreadable(String),
+    /// It is not a kubeconfig. What the parser says is not repeated: it quotes the text, and the text is a Secret.
+    #[error("the Secret's value is not a kubeconfig with a current context, a cluster and a user")]
+    Unreadable,
     /// It has something that is not accepted.
     #[error("the kubeconfig is refused: {field} is not accepted; {instead}")]
     Refused {
@@ -44,7 +44,7 @@ impl RemoteError {
     /// Constant word for a condition's reason.
     pub fn category(&self) -> &'static str {
         match self {
-            Self::Unreadable(_) => "KubeconfigUnreadable",
+            Self::Unreadable => "KubeconfigUnreadable",
             Self::Refused { .. } => "KubeconfigRefused",
             Self::Unreachable(_) => "ClusterUnreachable",
             Self::OtherCluster { .. } => "OtherCluster",
@@ -54,7 +54,7 @@ impl RemoteError {
 
 /// Reads a kubeconfig and refuses what is not accepted in it.
 pub fn vet(text: &str) -> Result<Kubeconfig, RemoteError> {
-    let config = Kubeconfig::from_yaml(text).map_err(|error| RemoteError::Unreadable(error.to_string()))?;
+    let config = Kubeconfig::from_yaml(text).map_err(|_| RemoteError::Unreadable)?;
     for named in &config.clusters {
         let Some(cluster) = &named.cluster else { continue };
         let field = |name: &str| format!("clusters[{}].{name}", named.name);
@@ -101,12 +101,12 @@ fn refuse<T>(field: String, instead: &'static str) -> Result<T, RemoteError> {
 pub async fn connect(config: Kubeconfig) -> Result<Client, RemoteError> {
     let mut config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default())
         .await
-        .map_err(|error| RemoteError::Unreadable(error.to_string()))?;
+        .map_err(|_| RemoteError::Unreadable)?;
     // Environment variables of Banyan's own container must not choose the way to another site.
     config.proxy_url = None;
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(|error| RemoteError::Unreadable(error.to_string()))
+    Client::try_from(config).map_err(|_| RemoteError::Unreadable)
 }
 
 /// The identity of a cluster: the uid of its `kube-system` Namespace.
@@ -207,7 +207,11 @@ users:
     }
 
     #[test]
-    fn text_that_is_no_kubeconfig_is_said_to_be_unreadable() {
-        assert_eq!(vet("clusters: 7").unwrap_err().category(), "KubeconfigUnreadable");
+    fn text_that_is_no_kubeconfig_is_said_to_be_unreadable_and_not_repeated() {
+        for text in ["clusters: 7", "eyJhbGciOi.SECRET.xyz", "users:\n- name: a\n  user: {token: SECRET\n"] {
+            let error = vet(text).unwrap_err();
+            assert_eq!(error.category(), "KubeconfigUnreadable");
+            assert!(!error.to_string().contains("SECRET"), "{error}");
+        }
     }
 }

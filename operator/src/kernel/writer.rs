@@ -79,10 +79,16 @@ impl WriteError {
         self.status().is_some_and(kube::core::Status::is_not_found)
     }
 
-    /// Somebody wrote in between: look again and decide anew. A failed `test` of a JSON Patch answers 422.
+    /// Somebody wrote in between: look again and decide anew.
+    ///
+    /// A failed `test` of a JSON Patch answers 422 without details: no kind and no causes, which an object that is
+    /// refused by validation always has.
     pub fn is_stale(&self) -> bool {
         self.status().is_some_and(|status| {
-            status.is_conflict() || (status.code == 422 && status.message.contains("testing value"))
+            let details = status.details.as_ref();
+            let validation =
+                details.is_some_and(|details| !details.kind.is_empty() || !details.causes.is_empty());
+            status.is_conflict() || (status.code == 422 && !validation)
         })
     }
 }

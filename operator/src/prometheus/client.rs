@@ -18,7 +18,7 @@ use super::settings::{Settings, wrong};
 pub const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// Requests to one server at a time, so that a slow one cannot take every place of the common limit.
-const PER_SERVER: usize = 8;
+const PER_SERVER: usize = 6;
 
 /// How long a server that could not be connected to is left alone: requests queued behind the failed one get its error at
 /// once, instead of a connect timeout each.

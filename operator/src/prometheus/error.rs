@@ -163,6 +163,15 @@ impl QueryError {
         )
     }
 
+    /// Whether the same question will get the same answer for a while, because it is the question that is wrong, or what
+    /// is stored; else it is worth asking again soon.
+    pub const fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::BadQuery { .. } | Self::MultipleSeries { .. } | Self::TooLarge { .. } | Self::Empty
+        )
+    }
+
     /// The error that several series make, which `labels` are some or all of.
     pub(super) fn multiple<'a>(labels: impl Iterator<Item = &'a Labels>) -> Self {
         // In order, so that the message does not change with the order of the server's answer.

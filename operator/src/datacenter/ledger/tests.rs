@@ -47,7 +47,7 @@ fn a_full_ledger_fits_where_it_is_kept() {
         it_wh: 2_400_000_000,
         ..day(date(2026, 1, 1) + index.days())
     };
-    let ledger: Ledger = (0..400).map(big).collect();
+    let ledger: Ledger = (0..440).map(big).collect();
     let text = ledger.encode();
     assert_eq!(text.lines().nth(1).unwrap().len() + 1, 46);
     assert!(text.len() < 24_000, "{} bytes", text.len());
@@ -55,13 +55,14 @@ fn a_full_ledger_fits_where_it_is_kept() {
 
 #[test]
 fn the_oldest_days_fall_out() {
-    let ledger = days(date(2025, 1, 1), 402);
+    // 442 days from 1 January 2025: the first two fall out, and the last is 364 + 77 days later, 18 March 2026.
+    let ledger = days(date(2025, 1, 1), 442);
     assert_eq!(
         (ledger.len(), ledger.first_date(), ledger.last_date()),
-        (400, Some(date(2025, 1, 3)), Some(date(2026, 2, 6)))
+        (440, Some(date(2025, 1, 3)), Some(date(2026, 3, 18)))
     );
-    let mut text = days(date(2025, 1, 1), 400).encode();
-    text.push_str("2026-02-05,1,1,0,0,0\n");
+    let mut text = days(date(2025, 1, 1), 440).encode();
+    text.push_str("2026-03-17,1,1,0,0,0\n");
     assert_eq!(Ledger::decode(&text).unwrap().first_date(), Some(date(2025, 1, 2)));
 }
 
@@ -135,9 +136,9 @@ fn a_day_that_is_absent_may_be_filled_in_at_any_age() {
     let mut ledger = days(date(2026, 3, 10), 5);
     assert_eq!(ledger.merge_day(day(date(2025, 6, 1)), today), Change::Added);
     assert_eq!(ledger.first_date(), Some(date(2025, 6, 1)));
-    let mut full = days(date(2025, 2, 1), 400);
-    assert_eq!(full.merge_day(day(date(2025, 1, 31)), today), Change::TooOld);
-    assert_eq!(full.len(), 400);
+    let mut full = days(date(2025, 1, 2), 440);
+    assert_eq!(full.merge_day(day(date(2025, 1, 1)), today), Change::TooOld);
+    assert_eq!(full.len(), MAX_DAYS);
 }
 
 #[test]

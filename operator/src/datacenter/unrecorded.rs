@@ -1,0 +1,172 @@
+//! What was done by a run that was killed before it could write it into the status.
+//!
+//! An action and its memory are one write, so the next run finds what was taken; but the status, which is written last,
+//! says nothing of it yet, and nothing is left to do that would be told. Found work is told here, once: with the status
+//! that says so, the step itself is no longer due.
+
+use banyan_crds::v1alpha1::{Action, ActionRecord, DataCenter};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::{
+    enforce::Decision,
+    holds::{self, Entries, Estate},
+    settle,
+};
+use crate::kernel::{
+    executor::{Deed, Done},
+    plan::{Owner, Undo},
+};
+
+/// Records of the steps in `decision` that a run before has carried out in part or in full: loans that stand for what is
+/// only now taken, and loans of which nothing stands any more for what is only now undone. `entries` are those for the
+/// same decision.
+pub fn records(
+    dc: &DataCenter,
+    owner: &Owner,
+    decision: &Decision,
+    estate: &Estate,
+    entries: &Entries,
+    told: &[ActionRecord],
+    now: Timestamp,
+) -> Vec<ActionRecord> {
+    let site = dc.name_any();
+    let taken: Vec<Done> = decision
+        .taken
+        .iter()
+        .flat_map(|action| {
+            holds::standing(estate, owner, *action)
+                .filter(|loan| (loan.belongs)(&site, dc.spec.node_selector.as_ref()))
+                .map(|loan| Done {
+                    deed: Deed::Borrowed,
+                    object: loan.object.to_string(),
+                    action: Some(holds::name(*action)),
+                    prior: Value::Object(
+                        loan.record
+                            .fields
+                            .iter()
+                            .map(|lent| (lent.field.pointer.clone(), lent.prior.clone()))
+                            .collect(),
+                    ),
+                    kept: Vec::new(),
+                    why: decision.message.clone(),
+                })
+        })
+        .collect();
+    let undone = decision
+        .undone
+        .iter()
+        .filter(|action| {
+            let returned = entries.undo.iter().flatten().any(
+                |undo| matches!(undo, Undo::Return { action: of, .. } if *of == holds::name(**action)),
+            );
+            // A freeze is an object: its removal is told whether it was there or not.
+            **action != Action::FreezeGrowth && !returned
+        })
+        .filter_map(|action| {
+            let name = holds::name(*action);
+            let taken = told.iter().rev().find(|record| record.action == name)?;
+            Some(ActionRecord {
+                at: Time(now),
+                action: format!("Undo{name}"),
+                object: taken.object.clone(),
+                prior: None,
+                why: "nothing was on loan any more: given back by a run that was ended before it could say so, or gone"
+                    .to_owned(),
+                until: None,
+            })
+        });
+    settle::records(&taken, now).into_iter().chain(undone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use banyan_crds::v1alpha1::EnforcementState;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        index::nodes::NodeEntry,
+        kernel::loan::{self, Field, Lent, Record},
+    };
+
+    fn decision(taken: &[Action], undone: &[Action]) -> Decision {
+        Decision {
+            state: EnforcementState::Enforcing,
+            engaged: taken.iter().map(|action| (*action, Timestamp::UNIX_EPOCH)).collect(),
+            taken: taken.to_vec(),
+            undone: undone.to_vec(),
+            last_step: None,
+            next_step: None,
+            reason: "Enforcing",
+            message: "violated".into(),
+        }
+    }
+
+    fn told_by(
+        decision: &Decision,
+        marked: bool,
+        told: &[ActionRecord],
+    ) -> Vec<(String, String, Option<String>)> {
+        let dc: DataCenter = serde_json::from_value(json!({
+            "apiVersion": "banyan.dev/v1alpha1", "kind": "DataCenter", "metadata": {"name": "a"},
+            "spec": {"location": {"timeZone": "Asia/Shanghai"}, "nodeSelector": {"matchLabels": {"zone": "a"}}}
+        }))
+        .unwrap();
+        let owner = Owner { kind: "datacenter", name: "a".into() };
+        let field = Field { pointer: "/x".into(), set: json!(2), element_keys: vec![] };
+        let record = Record {
+            owner: owner.to_string(),
+            at: String::new(),
+            fields: vec![Lent { field, prior: json!(1) }],
+        };
+        let loans = if marked { vec![(loan::annotation("PreferElsewhere"), record)] } else { vec![] };
+        let node = NodeEntry {
+            name: "n".into(),
+            uid: "u".into(),
+            labels: Arc::new([("zone".to_owned(), "a".to_owned())].into()),
+            loans,
+        };
+        let estate = Estate { nodes: vec![node], batch: vec![] };
+        let entries =
+            holds::entries(&dc, &owner, "ns", &decision.engaged, &decision.undone, &estate, "violated");
+        records(&dc, &owner, decision, &estate, &entries, told, Timestamp::UNIX_EPOCH)
+            .into_iter()
+            .map(|record| (record.action, record.object, record.prior))
+            .collect()
+    }
+
+    fn taken() -> ActionRecord {
+        ActionRecord {
+            at: Time(Timestamp::UNIX_EPOCH),
+            action: "PreferElsewhere".into(),
+            object: "Node n".into(),
+            prior: None,
+            why: String::new(),
+            until: None,
+        }
+    }
+
+    #[test]
+    fn what_stands_before_it_is_taken_is_told_with_its_prior_value() {
+        let step = decision(&[Action::PreferElsewhere], &[]);
+        let told = told_by(&step, true, &[]);
+        assert_eq!(told, [("PreferElsewhere".into(), "Node n".into(), Some(r#"{"/x":1}"#.into()))]);
+        // What the executor is about to do it tells itself.
+        assert_eq!(told_by(&step, false, &[]), []);
+    }
+
+    #[test]
+    fn what_was_given_back_before_it_is_undone_is_told() {
+        let step = decision(&[], &[Action::PreferElsewhere]);
+        let told = told_by(&step, false, &[taken()]);
+        assert_eq!(told, [("UndoPreferElsewhere".into(), "Node n".into(), None)]);
+        assert_eq!(told_by(&step, true, &[taken()]), []);
+        // An action that touched nothing has nothing to give back.
+        assert_eq!(told_by(&step, false, &[]), []);
+    }
+}
