@@ -17,18 +17,17 @@ export CARGO_TERM_COLOR ?= auto
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# One set of packages and targets for everything that is built, so that no dependency is compiled twice with other features.
 .PHONY: build
 build:
 	$(CARGO) build --workspace --all-targets
 
 .PHONY: demo
-demo: ## Start an estate of five sites on this machine and show its verdicts (ONCE=1: check and end; CLUSTER=current: on your cluster)
-	$(CARGO) build -p banyan -p banyan-e2e
+demo: build ## Start an estate of five sites on this machine and show its verdicts (ONCE=1: check and end; CLUSTER=current: on your cluster)
 	target/debug/banyan-e2e demo --cluster $(CLUSTER) $(if $(ONCE),--once)
 
 .PHONY: up
-up: ## Leave the demo's estate running in the background
-	$(CARGO) build -p banyan -p banyan-e2e
+up: build ## Leave the demo's estate running in the background
 	target/debug/banyan-e2e up
 
 .PHONY: down
@@ -39,13 +38,12 @@ down: ## Stop the estate that `make up` left running
 test: lint verify test-unit test-e2e ## Run everything that a change must pass
 
 .PHONY: test-unit
-test-unit: ## Run the tests that need nothing but Rust
+test-unit: build ## Run the tests that need nothing but Rust
 	$(CARGO) test --workspace --lib --bins
 
 .PHONY: test-e2e
-test-e2e: ## Run the end-to-end tests against real components (ONLY=name for some)
-	$(CARGO) build -p banyan -p banyan-e2e
-	$(CARGO) test -p banyan-e2e --test e2e -- $(ONLY)
+test-e2e: build ## Run the end-to-end tests against real components (ONLY=name for some)
+	$(CARGO) test --workspace --test e2e -- $(ONLY)
 
 .PHONY: lint
 lint: ## Check format, lints and licences
@@ -55,11 +53,11 @@ lint: ## Check format, lints and licences
 	else echo "cargo-deny is not installed: licences are not checked (cargo install cargo-deny)"; fi
 
 .PHONY: crds
-crds: ## Generate the CRD manifests and the chart's copies of generated files
-	$(CARGO) run -q -p banyan -- crds --output-dir crds/manifests
+crds: build ## Generate the CRD manifests and the chart's copies of generated files
+	target/debug/banyan crds --output-dir crds/manifests
 	mkdir -p charts/banyan/files/crds
 	cp crds/manifests/*.yaml charts/banyan/files/crds/
-	$(CARGO) run -q -p banyan -- rules > charts/banyan/files/alerts.yaml
+	target/debug/banyan rules > charts/banyan/files/alerts.yaml
 
 .PHONY: verify
 verify: ## Generate every generated file again and fail on a difference
@@ -76,7 +74,6 @@ bench: ## Measure; one JSON line a figure (ONLY=domain for some)
 
 .PHONY: chart
 chart: crds ## Package the chart into target/chart
-	$(CARGO) build -p banyan-e2e
 	mkdir -p target/chart
 	"$$(target/debug/banyan-e2e tools | awk '$$1 == "helm" {print $$3}')" package charts/banyan --destination target/chart
 

@@ -1,11 +1,13 @@
 //! The API server's audit log: who wrote what.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 /// The verbs that the log holds.
@@ -42,6 +44,8 @@ pub struct Write {
     pub name: String,
     /// The HTTP status of the answer.
     pub code: u16,
+    /// When it was answered.
+    pub at: Timestamp,
 }
 
 impl fmt::Display for Write {
@@ -87,15 +91,38 @@ impl AuditLog {
 
     /// As [`AuditLog::writes_by`], of all users.
     pub fn writes(&self, since: Mark) -> Result<Vec<Write>> {
+        let mut writes = self.everything(since)?.0;
+        writes.retain(|write| !UNCOUNTED.contains(&write.resource.as_str()));
+        Ok(writes)
+    }
+
+    /// How often this user has written since the mark, by verb and resource, Events included and Leases not.
+    pub fn tally_by(&self, user: &str, since: Mark) -> Result<BTreeMap<String, usize>> {
+        let mut tally = BTreeMap::new();
+        for write in self.everything(since)?.0 {
+            let counted = write.resource == "events" || !UNCOUNTED.contains(&write.resource.as_str());
+            if counted && write.user == user {
+                let subresource = Some(write.subresource).filter(|name| !name.is_empty());
+                let what = [Some(write.verb), Some(write.resource), subresource];
+                *tally.entry(what.into_iter().flatten().collect::<Vec<_>>().join(" ")).or_default() += 1;
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Every write since the mark, those on purpose included, and the place after the last of them, to go on from.
+    pub fn everything(&self, since: Mark) -> Result<(Vec<Write>, Mark)> {
         let reading = || format!("reading {}", self.path.display());
         if !self.path.exists() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), since));
         }
         let mut file = File::open(&self.path).with_context(reading)?;
         file.seek(SeekFrom::Start(since.0)).with_context(reading)?;
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(reading)?;
-        parse(&text).with_context(reading)
+        let whole = whole_lines(&text);
+        let writes = parse(whole).with_context(reading)?;
+        Ok((writes, Mark(since.0 + whole.len() as u64)))
     }
 }
 
@@ -109,13 +136,16 @@ pub fn list(writes: &[Write]) -> String {
     writes.iter().map(Write::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Reads whole lines; the last one may be half written.
-fn parse(text: &str) -> Result<Vec<Write>> {
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+/// The lines that are written to their ends; the last one may be half written.
+fn whole_lines(text: &str) -> &str {
+    text.rfind('\n').map_or("", |end| &text[..=end])
+}
+
+fn parse(lines: &str) -> Result<Vec<Write>> {
     let mut writes = Vec::new();
-    for line in whole.lines() {
+    for line in lines.lines() {
         let entry: Entry = serde_json::from_str(line).with_context(|| format!("in the line {line}"))?;
-        writes.extend(entry.counted());
+        writes.extend(entry.write());
     }
     Ok(writes)
 }
@@ -130,6 +160,8 @@ struct Entry {
     user: User,
     object_ref: Option<ObjectRef>,
     response_status: Option<ResponseStatus>,
+    #[serde(default)]
+    stage_timestamp: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -154,14 +186,11 @@ struct ResponseStatus {
 }
 
 impl Entry {
-    fn counted(self) -> Option<Write> {
+    fn write(self) -> Option<Write> {
         let object = self.object_ref.unwrap_or_default();
         let dry = self.request_uri.split(['?', '&']).any(|part| part.starts_with("dryRun="));
-        let counted = self.stage == "ResponseComplete"
-            && WRITES.contains(&self.verb.as_str())
-            && !dry
-            && !UNCOUNTED.contains(&object.resource.as_str());
-        counted.then(|| Write {
+        let written = self.stage == "ResponseComplete" && WRITES.contains(&self.verb.as_str()) && !dry;
+        written.then(|| Write {
             user: self.user.username,
             verb: self.verb,
             group: object.api_group,
@@ -170,6 +199,7 @@ impl Entry {
             namespace: object.namespace,
             name: object.name,
             code: self.response_status.and_then(|status| status.code).unwrap_or(0),
+            at: self.stage_timestamp,
         })
     }
 }
@@ -184,6 +214,13 @@ mod tests {
         ) + "\n"
     }
 
+    fn log(text: &str) -> (tempfile::NamedTempFile, AuditLog) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let log = AuditLog::new(file.path());
+        (file, log)
+    }
+
     #[test]
     fn writes_are_counted_and_leases_dry_runs_and_questions_are_not() {
         let text = [
@@ -194,14 +231,22 @@ mod tests {
             line("create", "subjectaccessreviews", ""),
         ]
         .concat();
-        let writes = parse(&text).unwrap();
-        assert_eq!(list(&writes), "patch configmaps n/o by me: 409");
+        let (_file, log) = log(&text);
+        assert_eq!(list(&log.writes(Mark::default()).unwrap()), "patch configmaps n/o by me: 409");
+        let tally = log.tally_by("me", Mark::default()).unwrap();
+        let expected = [("create events".to_owned(), 1), ("patch configmaps".to_owned(), 1)];
+        assert_eq!(tally, BTreeMap::from(expected));
+        assert!(log.tally_by("you", Mark::default()).unwrap().is_empty());
     }
 
     #[test]
     fn a_line_that_is_still_being_written_waits_for_the_next_reading() {
-        let half = line("delete", "pods", "") + r#"{"stage":"Resp"#;
-        assert_eq!(parse(&half).unwrap().len(), 1);
-        assert!(parse("{\"sta").unwrap().is_empty());
+        let whole = line("delete", "pods", "");
+        let (file, log) = log(&(whole.clone() + r#"{"stage":"Resp"#));
+        let (first, mark) = log.everything(Mark::default()).unwrap();
+        assert_eq!((first.len(), mark), (1, Mark(whole.len() as u64)));
+        std::fs::write(file.path(), whole.clone() + &whole).unwrap();
+        assert_eq!(log.everything(mark).unwrap().0.len(), 1);
+        assert!(whole_lines("{\"sta").is_empty());
     }
 }

@@ -13,9 +13,9 @@ use crate::wait::until;
 use crate::{demo, dirs};
 
 /// The first start builds every component.
-const UP_LIMIT: Duration = Duration::from_secs(45 * 60);
+const UP_LIMIT: Duration = Duration::from_mins(45);
 /// How long everything may take to stop.
-const DOWN_LIMIT: Duration = Duration::from_secs(60);
+const DOWN_LIMIT: Duration = Duration::from_mins(1);
 
 fn file(name: &str) -> PathBuf {
     dirs::target().join("demo").join(name)
@@ -26,10 +26,13 @@ pub fn announce() -> Result<()> {
     fs::write(file("ready"), std::process::id().to_string()).context("saying that the demo is ready")
 }
 
-/// The process id of the demo that runs.
+/// The process id of the demo that runs. After a reboot the number may be another program's: that is not it.
 fn running() -> Option<u32> {
     let id = fs::read_to_string(file("pid")).ok()?.trim().parse().ok()?;
-    alive(id).then_some(id)
+    let own = std::env::current_exe().ok()?;
+    let name = |path: PathBuf| path.file_name().map(|name| name.to_string_lossy().replace(" (deleted)", ""));
+    let theirs = fs::read_link(format!("/proc/{id}/exe")).ok()?;
+    (alive(id) && name(theirs) == name(own)).then_some(id)
 }
 
 /// Starts the demo in the background and waits until it stands.

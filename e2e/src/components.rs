@@ -213,7 +213,7 @@ async fn find_or_make(component: Component) -> Result<PathBuf> {
         return Ok(program);
     }
     // Made aside and moved into place: a folder in the cache is complete.
-    let aside = cache.join(format!(".{}-{}", source.name, std::process::id()));
+    let aside = cache.join(format!(".{}.partial", source.name));
     if aside.exists() {
         fs::remove_dir_all(&aside).with_context(|| format!("removing {}", aside.display()))?;
     }

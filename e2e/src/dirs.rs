@@ -90,7 +90,7 @@ fn sweep(base: &Path) {
         .filter(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let pid = name.strip_prefix("run-").and_then(|rest| rest.rsplit('-').next()?.parse().ok());
-            pid.is_some_and(|pid| !crate::process::is_alive(pid))
+            pid.is_some_and(|pid| !crate::process::alive(pid))
         })
         .collect();
     // The names begin with the time, so that their order is that of the runs.

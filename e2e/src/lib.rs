@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod background;
+pub mod bench;
 pub mod chart;
 pub mod components;
 pub mod controlplane;
@@ -22,6 +23,7 @@ pub mod operator;
 pub mod pki;
 pub mod process;
 pub mod prometheus;
+pub mod proxy;
 pub mod wait;
 
 /// Chooses the cryptography of every TLS connection in this process, once.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use banyan_e2e::components::{Component, Tools};
 use banyan_e2e::controlplane::{ControlPlane, Options};
 use banyan_e2e::demo::{self, Demo};
-use banyan_e2e::{background, process};
+use banyan_e2e::{background, bench, process};
 use clap::{Parser, Subcommand};
 
 /// Test bed of Banyan.
@@ -31,6 +31,11 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Measure, and print one JSON object a figure.
+    Bench {
+        /// Only the figures of this domain, such as `datacenter`.
+        only: Option<String>,
+    },
     /// Start the demo's estate in the background.
     Up,
     /// Stop the demo's estate that runs in the background.
@@ -44,7 +49,17 @@ enum Command {
 #[tokio::main]
 async fn main() -> Result<()> {
     process::stop_on_signals()?;
-    match Cli::parse().command {
+    let result = run(Cli::parse().command).await;
+    process::leave_to_signal();
+    // After an error the logs are worth keeping.
+    if let Some(logs) = banyan_e2e::dirs::finish(result.is_err()) {
+        eprintln!("logs: {}", logs.display());
+    }
+    result
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
         Command::Tools => {
             let tools = Tools::ensure(&Component::ALL).await?;
             for component in Component::ALL {
@@ -69,6 +84,13 @@ async fn main() -> Result<()> {
                 }
             }
         }
+        Command::Bench { only } => {
+            let print = |figure| match serde_json::to_string(&figure) {
+                Ok(line) => println!("{line}"),
+                Err(error) => eprintln!("{figure:?} cannot be printed: {error}"),
+            };
+            bench::run(only.as_deref(), bench::Scale::FULL, print).await?;
+        }
         Command::Up => background::up().await?,
         Command::Down => background::down().await?,
         Command::Hold => {
@@ -79,6 +101,5 @@ async fn main() -> Result<()> {
             std::future::pending::<()>().await;
         }
     }
-    banyan_e2e::dirs::finish(false);
     Ok(())
 }

@@ -179,7 +179,8 @@ pub fn program() -> Result<PathBuf> {
     Ok(program)
 }
 
-fn find_metric(text: &str, series: &str) -> Option<f64> {
+/// One series of a text of metrics, written as there with its labels.
+pub fn find_metric(text: &str, series: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
 }
 

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tokio::sync::watch;
 
-pub use sys::is_alive;
+pub use sys::alive;
 
 /// How long a killed process may take to be gone; more means that it hangs in the kernel.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
@@ -219,6 +219,13 @@ impl Child {
         self.entry.signal(libc::SIGCONT);
     }
 
+    /// The most memory that it has ever had resident, in bytes; `None` where the system does not tell.
+    pub fn peak_memory(&self) -> Option<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
+    }
+
     /// The last lines of its log, for messages.
     pub fn log_tail(&self, lines: usize) -> String {
         tail(&self.log, lines)
@@ -266,11 +273,6 @@ pub fn stop_all(grace: Duration) {
     }
 }
 
-/// Whether a process with this id is running.
-pub fn alive(pid: u32) -> bool {
-    sys::is_alive(pid)
-}
-
 /// Asks a process that leads its own group, and its group, to end.
 pub fn terminate(pid: u32) {
     sys::signal_group(pid, libc::SIGTERM);
@@ -294,12 +296,21 @@ pub fn stop_on_signals() -> Result<()> {
                 _ = hang_up.recv() => libc::SIGHUP,
             }
         });
+        INTERRUPTED.store(true, Ordering::SeqCst);
         eprintln!("stopping …");
         stop_all(Duration::from_secs(3));
         crate::dirs::finish(false);
         std::process::exit(128 + number);
     })?;
     Ok(())
+}
+
+/// To be called before the main function returns: when a signal has begun to stop everything, what ran until now has
+/// failed for that reason only, and the process ends when everything is stopped and not before.
+pub fn leave_to_signal() {
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        thread::park();
+    }
 }
 
 /// A child that has not been reaped yet.
@@ -321,6 +332,9 @@ impl Entry {
     }
 }
 
+/// A signal has begun to stop everything.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Nothing may be started any more.
 static STOPPING: AtomicBool = AtomicBool::new(false);
 static RUNNING: Mutex<Vec<Arc<Entry>>> = Mutex::new(Vec::new());
 static ONE_ENDED: Condvar = Condvar::new();

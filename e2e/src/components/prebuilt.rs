@@ -84,7 +84,7 @@ async fn fetch(version: &str) -> Result<PathBuf> {
         let log = program.with_file_name(format!("{name}.log"));
         Spec::new(name, &program, log).args(words).args(["--bin-dir"]).args([&cache])
     };
-    command("setup-envtest-list", &["list", "-r", &wanted]).output(ANSWER_LIMIT).await?;
+    command("setup-envtest-list", &["list", &wanted]).output(ANSWER_LIMIT).await?;
     eprintln!("fetching etcd and kube-apiserver {wanted}");
     let folder =
         command("setup-envtest-use", &["use", &wanted, "-p", "path"]).output(Duration::from_mins(5)).await?;

@@ -8,7 +8,7 @@ use std::{f64::consts::TAU, io::Write as _, path::Path};
 use jiff::Timestamp;
 
 use super::{
-    GRID_SECONDS, grid_index,
+    GRID_SECONDS,
     text::{self, Quantity, Value},
     weather::noise,
 };
@@ -81,14 +81,26 @@ impl City {
 
     /// As [`super::Estate::write_openmetrics`].
     pub fn write_openmetrics(self, path: &Path, from: Timestamp, to: Timestamp) -> anyhow::Result<u64> {
+        self.write_openmetrics_every(GRID_SECONDS, path, from, to)
+    }
+
+    /// The same with a reading every `step` seconds, at the multiples of `step` counted from 1970.
+    pub fn write_openmetrics_every(
+        self,
+        step: i64,
+        path: &Path,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> anyhow::Result<u64> {
+        let steps = |at: Timestamp| at.as_second().div_euclid(step);
         text::write_file(path, |out| {
             text::openmetrics_type(out, Quantity::It.metric(), true)?;
             let mut samples = 0;
             for site in 0..self.sites {
                 let [feed, pdu] = self.queries(site);
                 for (query, facility) in [(feed, true), (pdu, false)] {
-                    for index in grid_index(from)..=grid_index(to) {
-                        let at = index * GRID_SECONDS;
+                    for index in steps(from)..=steps(to) {
+                        let at = index * step;
                         let reading = self.reading_at(site, at * 1000);
                         let wh = if facility { reading.facility_wh } else { reading.it_wh };
                         writeln!(out, "{query} {} {at}", Value::Thousandths(wh))?;

@@ -55,7 +55,7 @@ pub fn wait_without_reaping(pid: u32) {
 }
 
 /// Whether a process with this id is running. A zombie, which only waits for its parent to take note, is not.
-pub fn is_alive(pid: u32) -> bool {
+pub fn alive(pid: u32) -> bool {
     if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         // The state follows the program's name, which stands in parentheses and may contain anything.
         return !stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']));

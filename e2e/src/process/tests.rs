@@ -17,7 +17,7 @@ async fn written_pid(child: &Child) -> u32 {
 }
 
 async fn gone(pid: u32) {
-    crate::wait::until(Duration::from_secs(5), "the process to be gone", || async { Ok(!is_alive(pid)) })
+    crate::wait::until(Duration::from_secs(5), "the process to be gone", || async { Ok(!alive(pid)) })
         .await
         .unwrap();
 }
@@ -38,7 +38,7 @@ async fn a_program_that_takes_too_long_is_killed() {
     let log = spec.log.clone();
     assert!(spec.output(Duration::from_millis(300)).await.is_err());
     let pid = std::fs::read_to_string(log).unwrap().trim().parse().unwrap();
-    assert!(!is_alive(pid));
+    assert!(!alive(pid));
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_child_that_does_not_listen_is_killed_after_the_grace() {
     assert_eq!(written_pid(&child).await, child.pid());
     let status = child.stop(Duration::from_millis(200)).await.unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL));
-    assert!(!is_alive(child.pid()));
+    assert!(!alive(child.pid()));
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn what_a_child_started_ends_with_it() {
     let (_dir, spec) = shell("sleep 60 & echo $!; exec sleep 60");
     let child = spec.spawn().unwrap();
     let grandchild = written_pid(&child).await;
-    assert!(is_alive(grandchild));
+    assert!(alive(grandchild));
     drop(child);
     gone(grandchild).await;
 }

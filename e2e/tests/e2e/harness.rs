@@ -1,50 +1,48 @@
 //! The harness itself: what the other tests take for granted.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use banyan_e2e::audit;
+use banyan_e2e::chart;
 use banyan_e2e::components::Component;
 use banyan_e2e::controlplane::{ControlPlane, Options, local_https};
 use banyan_e2e::dirs;
 use banyan_e2e::kwok::is_ready;
+use banyan_e2e::operator::{Operator, OperatorOptions};
 use banyan_e2e::pki::Authority;
-use banyan_e2e::process::{Child, Spec, is_alive};
+use banyan_e2e::process::{Child, Spec, alive};
 use banyan_e2e::prometheus::{Prometheus, PrometheusOptions};
 use banyan_e2e::wait::{eventually, until};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{Api, ListParams, ObjectMeta, PostParams};
+use serde_json::json;
 
 use crate::world::{Test, World};
 
 /// The tests of this file.
 pub fn tests() -> Vec<Test> {
-    vec![
-        Test::new(
-            "harness::the_api_server_is_trusted_only_through_its_own_authority",
-            trusted_only_through_authority,
-        ),
-        Test::new("harness::a_bare_service_account_may_not_list_secrets", bare_account_may_not_list_secrets),
-        Test::new("harness::the_audit_log_shows_each_write_and_its_user", audit_shows_each_write),
-        Test::new("harness::a_killed_api_server_comes_back_with_its_data", killed_api_server_comes_back),
-        Test::new("harness::a_node_by_kwok_becomes_ready", node_becomes_ready),
-        Test::new(
-            "harness::prometheus_answers_from_a_block_of_thirteen_months_ago",
-            prometheus_answers_from_history,
-        ),
-        Test::new(
-            "harness::prometheus_with_tls_and_a_password_refuses_strangers",
-            prometheus_refuses_strangers,
-        ),
-        Test::new("harness::a_process_killed_leaves_no_child_behind", killed_process_leaves_no_child),
-        Test::new("harness::a_process_interrupted_tidies_up", interrupted_process_tidies_up),
-        Test::new("harness::components_are_built_once_by_processes_side_by_side", components_are_built_once),
+    tests![
+        the_api_server_is_trusted_only_through_its_own_authority,
+        a_bare_service_account_may_not_list_secrets,
+        the_audit_log_shows_each_write_and_its_user,
+        a_killed_api_server_comes_back_with_its_data,
+        a_node_by_kwok_becomes_ready,
+        the_operator_has_the_rights_of_the_chart_and_no_more,
+        prometheus_answers_from_a_block_of_thirteen_months_ago,
+        prometheus_with_tls_and_a_password_refuses_strangers,
+        a_process_killed_leaves_no_child_behind,
+        a_process_interrupted_tidies_up,
+        components_are_built_once_by_processes_side_by_side,
     ]
 }
 
-async fn trusted_only_through_authority(world: World) -> Result<()> {
+async fn the_api_server_is_trusted_only_through_its_own_authority(world: World) -> Result<()> {
     let plane = world.api_server().await?;
     let url = format!("{}/readyz", plane.url());
     let answer = local_https(&plane.authority_cert())?.get(&url).send().await?;
@@ -62,7 +60,7 @@ async fn trusted_only_through_authority(world: World) -> Result<()> {
     Ok(())
 }
 
-async fn bare_account_may_not_list_secrets(world: World) -> Result<()> {
+async fn a_bare_service_account_may_not_list_secrets(world: World) -> Result<()> {
     let plane = world.api_server().await?;
     let namespace = "harness-rbac";
     plane.create_namespace(namespace).await?;
@@ -79,7 +77,7 @@ async fn bare_account_may_not_list_secrets(world: World) -> Result<()> {
     }
 }
 
-async fn audit_shows_each_write(world: World) -> Result<()> {
+async fn the_audit_log_shows_each_write_and_its_user(world: World) -> Result<()> {
     let plane = world.api_server().await?;
     let namespace = "harness-audit";
     plane.create_namespace(namespace).await?;
@@ -116,7 +114,7 @@ async fn audit_shows_each_write(world: World) -> Result<()> {
     Ok(())
 }
 
-async fn killed_api_server_comes_back(_: World) -> Result<()> {
+async fn a_killed_api_server_comes_back_with_its_data(_: World) -> Result<()> {
     let plane = ControlPlane::start(Options { name: "restart".to_owned(), ..Options::default() }).await?;
     plane.create_namespace("before").await?;
     let url = plane.url().to_owned();
@@ -131,7 +129,7 @@ async fn killed_api_server_comes_back(_: World) -> Result<()> {
     Ok(())
 }
 
-async fn node_becomes_ready(_: World) -> Result<()> {
+async fn a_node_by_kwok_becomes_ready(_: World) -> Result<()> {
     let plane = ControlPlane::start(Options {
         name: "kwok".to_owned(),
         kwok: true,
@@ -149,7 +147,43 @@ async fn node_becomes_ready(_: World) -> Result<()> {
     Ok(())
 }
 
-async fn prometheus_answers_from_history(_: World) -> Result<()> {
+async fn the_operator_has_the_rights_of_the_chart_and_no_more(_: World) -> Result<()> {
+    let plane = ControlPlane::start(Options { name: "chart".to_owned(), ..Options::default() }).await?;
+    chart::install(&plane, &json!({})).await?;
+
+    let operator = Operator::start(&plane, OperatorOptions::default()).await?;
+    ensure!(operator.metric("process_resident_memory_bytes").await?.is_some_and(|bytes| bytes > 0.0));
+    // It can write what the chart lets it write.
+    let leases: Api<Lease> = Api::namespaced(plane.client(), chart::NAMESPACE);
+    until(Duration::from_secs(30), "the operator to hold its lease", || async {
+        let lease = leases.get("banyan").await?;
+        Ok(lease.spec.and_then(|spec| spec.holder_identity).as_deref() == Some("banyan-0"))
+    })
+    .await?;
+    operator.stop().await?;
+
+    let client = plane.client_for(chart::NAMESPACE, chart::RELEASE).await?;
+    let secrets: Api<Secret> = Api::all(client.clone());
+    forbidden(secrets.list(&ListParams::default()).await.map(drop), "list all Secrets")?;
+    let elsewhere: Api<Secret> = Api::namespaced(client.clone(), "kube-system");
+    forbidden(elsewhere.get("any").await.map(drop), "read a Secret of kube-system")?;
+    let bindings: Api<ClusterRoleBinding> = Api::all(client);
+    let binding: ClusterRoleBinding = serde_json::from_value(json!({
+        "metadata": { "name": "more" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" },
+        "subjects": [{ "kind": "ServiceAccount", "name": chart::RELEASE, "namespace": chart::NAMESPACE }],
+    }))?;
+    forbidden(bindings.create(&PostParams::default(), &binding).await.map(drop), "bind cluster-admin")
+}
+
+fn forbidden(result: kube::Result<()>, what: &str) -> Result<()> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(()),
+        other => bail!("the operator's account was not forbidden to {what}: {other:?}"),
+    }
+}
+
+async fn prometheus_answers_from_a_block_of_thirteen_months_ago(_: World) -> Result<()> {
     let dir = dirs::fresh("history")?;
     // 396 days are thirteen months, whichever they are.
     let then = (Timestamp::now() - SignedDuration::from_hours(396 * 24)).as_second();
@@ -178,7 +212,7 @@ async fn prometheus_answers_from_history(_: World) -> Result<()> {
     Ok(())
 }
 
-async fn prometheus_refuses_strangers(_: World) -> Result<()> {
+async fn prometheus_with_tls_and_a_password_refuses_strangers(_: World) -> Result<()> {
     let options = PrometheusOptions { tls: true, basic_auth: true, ..PrometheusOptions::default() };
     let prometheus = Prometheus::start(options).await?;
     ensure!(prometheus.query("vector(1)").await?[0].value.1 == "1");
@@ -192,7 +226,7 @@ async fn prometheus_refuses_strangers(_: World) -> Result<()> {
     Ok(())
 }
 
-async fn killed_process_leaves_no_child(_: World) -> Result<()> {
+async fn a_process_killed_leaves_no_child_behind(_: World) -> Result<()> {
     let held = hold().await?;
     held.holder.kill().await?;
     gone(&held.pids).await?;
@@ -200,12 +234,12 @@ async fn killed_process_leaves_no_child(_: World) -> Result<()> {
     std::fs::remove_dir_all(held.run).context("removing what the killed process left")
 }
 
-async fn interrupted_process_tidies_up(_: World) -> Result<()> {
+async fn a_process_interrupted_tidies_up(_: World) -> Result<()> {
     let held = hold().await?;
     let status = held.holder.stop(Duration::from_secs(20)).await?;
     // 128 and SIGTERM's 15.
     ensure!(status.code() == Some(143), "it ended with {status}");
-    ensure!(!held.pids.iter().any(|pid| is_alive(*pid)), "some of {:?} are still there", held.pids);
+    ensure!(!held.pids.iter().any(|pid| alive(*pid)), "some of {:?} are still there", held.pids);
     ensure!(!held.run.exists(), "{} is still there", held.run.display());
     Ok(())
 }
@@ -238,7 +272,7 @@ async fn hold() -> Result<Held> {
     let plane = PathBuf::from(words.next().context("no folder was printed")?);
     let pids: Vec<u32> = words.map(str::parse).collect::<Result<_, _>>()?;
     ensure!(
-        pids.len() == 2 && pids.iter().all(|pid| is_alive(*pid)),
+        pids.len() == 2 && pids.iter().all(|pid| alive(*pid)),
         "expected etcd and kube-apiserver: {pids:?}"
     );
     let run = plane.parent().context("the control plane's folder lies in a run folder")?.to_path_buf();
@@ -247,7 +281,7 @@ async fn hold() -> Result<Held> {
 
 async fn gone(pids: &[u32]) -> Result<()> {
     until(Duration::from_secs(10), format!("the processes {pids:?} to be gone"), || async {
-        Ok(!pids.iter().any(|pid| is_alive(*pid)))
+        Ok(!pids.iter().any(|pid| alive(*pid)))
     })
     .await
 }
@@ -257,7 +291,14 @@ const FAKE_GO: &str = r##"#!/bin/sh
 set -e
 case "$3" in
 build)
-    case "$*" in *setup-envtest*) exit 1 ;; esac
+    case "$*" in
+    *setup-envtest*)
+        [ -n "$PREBUILT" ] || exit 1
+        printf '#!/bin/sh\necho "$PREBUILT"\n' > "$5"
+        chmod +x "$5"
+        exit
+        ;;
+    esac
     echo "${5##*/}" >> "$BUILDS"
     echo "#!/bin/sh" > "$5"
     ;;
@@ -265,7 +306,7 @@ list) echo "$MODULE" ;;
 esac
 "##;
 
-async fn components_are_built_once(_: World) -> Result<()> {
+async fn components_are_built_once_by_processes_side_by_side(_: World) -> Result<()> {
     let dir = dirs::fresh("fake-go")?;
     let go = dir.join("bin/go");
     std::fs::create_dir_all(dir.join("bin"))?;
@@ -286,27 +327,45 @@ async fn components_are_built_once(_: World) -> Result<()> {
         std::fs::write(module.join(file), "a: 1\n")?;
     }
 
-    let builds = dir.join("builds");
-    let tools = |name: &str| {
+    let tools = |name: &str, cache: &str, prebuilt: &Path| {
         Spec::new(name, env!("CARGO_BIN_EXE_banyan-e2e"), dir.join(format!("{name}.log")))
             .args(["tools"])
             .env("PATH", format!("{}:/usr/bin:/bin", dir.join("bin").display()))
-            .env("XDG_CACHE_HOME", dir.join("cache"))
+            .env("XDG_CACHE_HOME", dir.join(cache))
             .env("KUBEBUILDER_ASSETS", "")
             .env("MODULE", &module)
-            .env("BUILDS", &builds)
+            .env("PREBUILT", prebuilt)
+            .env("BUILDS", dir.join(cache).with_extension("builds"))
             .output(Duration::from_mins(2))
     };
-    let (first, second) = tokio::try_join!(tools("first"), tools("second"))?;
-    ensure!(first == second && first.lines().count() == Component::ALL.len(), "{first}\n{second}");
-    tools("third").await?;
+    let built = |cache: &str| -> Result<BTreeSet<String>> {
+        let text = std::fs::read_to_string(dir.join(cache).with_extension("builds"))?;
+        let built: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+        ensure!(built.len() == text.lines().count(), "something was built twice:\n{text}");
+        Ok(built)
+    };
+    let all: BTreeSet<String> = Component::ALL.iter().map(ToString::to_string).collect();
 
-    let built = std::fs::read_to_string(&builds)?;
-    let mut built: Vec<&str> = built.lines().collect();
-    built.sort_unstable();
-    let mut all = Component::ALL.map(Component::name);
-    all.sort_unstable();
-    ensure!(built == all, "three runs, two of them at once, built {built:?}");
+    // Nothing is within reach of setup-envtest: two processes at once and a third afterwards build each thing once.
+    let nowhere = Path::new("");
+    let (first, second) = tokio::try_join!(tools("first", "own", nowhere), tools("second", "own", nowhere))?;
+    ensure!(first == second && first.lines().count() == all.len(), "{first}\n{second}");
+    tools("third", "own", nowhere).await?;
+    ensure!(built("own")? == all, "{:?} were built", built("own")?);
+
+    // What setup-envtest fetches is not built.
+    let prebuilt = dir.join("prebuilt");
+    std::fs::create_dir_all(&prebuilt)?;
+    let fetched = ["etcd", "kube-apiserver", "kubectl"];
+    for name in fetched {
+        std::fs::write(prebuilt.join(name), "fetched")?;
+    }
+    let paths = tools("fourth", "fetched", &prebuilt).await?;
+    let mut rest = all;
+    rest.retain(|name| !fetched.contains(&name.as_str()));
+    ensure!(built("fetched")? == rest, "{:?} were built", built("fetched")?);
+    let etcd = paths.lines().find(|line| line.starts_with("etcd ")).and_then(|line| line.split(' ').nth(2));
+    ensure!(std::fs::read_to_string(etcd.context("no line for etcd")?)? == "fetched");
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! What a held `ClusterQueue` means, shown by Kueue's own controller: Banyan's action `HoldBatch` relies on it.
+//! `HoldBatch` where Kueue is installed, shown by Kueue's own controller: Banyan holds the site's queue, new Jobs wait,
+//! admitted ones go on, and the queue is given back as it was.
 
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use banyan_e2e::controlplane::{ControlPlane, Options};
 use banyan_e2e::kueue::Kueue;
 use banyan_e2e::wait::until;
 use k8s_openapi::api::batch::v1::Job;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
 use serde_json::json;
 
+use crate::stage::{Readings, Stage, VIOLATED};
 use crate::world::{Test, World};
 
 /// How long Kueue may take to act.
@@ -17,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// The tests of this file.
 pub fn tests() -> Vec<Test> {
-    vec![Test::new("kueue::a_held_queue_keeps_new_jobs_suspended_and_admitted_ones_go_on", held_queue)]
+    tests![banyan_holds_the_sites_queue_new_jobs_wait_and_admitted_ones_go_on]
 }
 
 const QUEUES: &str = "\
@@ -27,7 +29,7 @@ metadata: {name: any}
 ---
 apiVersion: kueue.x-k8s.io/v1beta2
 kind: ClusterQueue
-metadata: {name: batch}
+metadata: {name: batch, labels: {banyan.dev/site: gulou-1}}
 spec:
   namespaceSelector: {}
   resourceGroups:
@@ -42,7 +44,7 @@ metadata: {name: batch, namespace: default}
 spec: {clusterQueue: batch}
 ";
 
-async fn held_queue(_: World) -> Result<()> {
+async fn banyan_holds_the_sites_queue_new_jobs_wait_and_admitted_ones_go_on(_: World) -> Result<()> {
     let options = Options { name: "kueue-plane".to_owned(), controller_manager: true, ..Options::default() };
     let plane = ControlPlane::start(options).await?;
     let kueue = Kueue::start(&plane).await?;
@@ -52,7 +54,17 @@ async fn held_queue(_: World) -> Result<()> {
     submit(&jobs, "before").await?;
     until(LIMIT, "the first job to be admitted", || async { is_running(&jobs, "before").await }).await?;
 
-    set_stop_policy(&plane, "Hold").await?;
+    let before = queue(&plane).await?;
+    let stage = Stage::on(plane).await?;
+    let plane = &stage.plane;
+    stage
+        .create_site("gulou-1", Readings::Hot, &json!({ "mode": "Enforce", "actions": ["HoldBatch"] }))
+        .await?;
+    let operator = stage.operator(VIOLATED).await?;
+    until(LIMIT, "Banyan to hold the queue", || async {
+        Ok(queue(plane).await?.data["spec"]["stopPolicy"] == "Hold")
+    })
+    .await?;
     submit(&jobs, "during").await?;
     // A workload that Kueue has looked at and not admitted says so, and why.
     let workloads: Api<DynamicObject> =
@@ -67,8 +79,12 @@ async fn held_queue(_: World) -> Result<()> {
     ensure!(!is_running(&jobs, "during").await?, "a job was admitted by a held queue");
     ensure!(is_running(&jobs, "before").await?, "Hold has stopped an admitted job");
 
-    set_stop_policy(&plane, "None").await?;
+    stage.change_site("gulou-1", json!({ "enforcement": { "mode": "Observe" } })).await?;
     until(LIMIT, "the second job to be admitted", || async { is_running(&jobs, "during").await }).await?;
+    let after = queue(plane).await?;
+    ensure!(after.data["spec"] == before.data["spec"], "{} was {}", after.data["spec"], before.data["spec"]);
+    ensure!(after.metadata.annotations == before.metadata.annotations, "a loan is left on the queue");
+    operator.stop().await?;
     kueue.process().check_alive()
 }
 
@@ -93,11 +109,9 @@ async fn is_running(jobs: &Api<Job>, name: &str) -> Result<bool> {
     Ok(job.spec.and_then(|spec| spec.suspend) == Some(false))
 }
 
-async fn set_stop_policy(plane: &ControlPlane, policy: &str) -> Result<()> {
+async fn queue(plane: &ControlPlane) -> Result<DynamicObject> {
     let queues: Api<DynamicObject> = Api::all_with(plane.client(), &resource("ClusterQueue"));
-    let patch = Patch::Merge(json!({ "spec": { "stopPolicy": policy } }));
-    queues.patch("batch", &PatchParams::default(), &patch).await.context("setting stopPolicy")?;
-    Ok(())
+    queues.get("batch").await.context("reading the queue")
 }
 
 fn resource(kind: &str) -> ApiResource {

@@ -1,11 +1,26 @@
 //! End-to-end tests: real control planes, a real Prometheus, the operator as a subprocess.
 //!
-//! One file per behaviour, each with `pub fn tests() -> Vec<Test>`; add it to [`all`]. Filters and options are those of
-//! any Rust test: `cargo test -p banyan-e2e --test e2e -- <part of a name>`.
+//! One file per behaviour, each with `pub fn tests() -> Vec<Test>`, written `tests![…]`; add it to [`all`]. Filters and
+//! options are those of any Rust test: `cargo test -p banyan-e2e --test e2e -- <part of a name>`.
 
+#[macro_use]
+mod world;
+
+mod chart;
+mod cli;
+mod crd_rules;
+mod demo;
+mod enforcement;
+mod faults;
+mod freeze;
 mod harness;
 mod kueue;
-mod world;
+mod quiet;
+mod references;
+mod rights;
+mod sites;
+mod stage;
+mod trap;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,7 +36,23 @@ const THREADS: usize = 2;
 
 /// Every test there is.
 fn all() -> Vec<Test> {
-    [harness::tests(), kueue::tests()].into_iter().flatten().collect()
+    [
+        chart::tests(),
+        cli::tests(),
+        crd_rules::tests(),
+        demo::tests(),
+        freeze::tests(),
+        faults::tests(),
+        references::tests(),
+        rights::tests(),
+        harness::tests(),
+        kueue::tests(),
+        enforcement::tests(),
+        quiet::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn main() -> ExitCode {
@@ -59,6 +90,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     let conclusion = libtest_mimic::run(arguments, trials.collect());
 
+    process::leave_to_signal();
     drop(world);
     process::stop_all(Duration::from_secs(3));
     if let Some(folder) = dirs::finish(conclusion.has_failed()) {

@@ -6,17 +6,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use banyan_e2e::chart;
 use banyan_e2e::controlplane::{ControlPlane, Options};
-use tokio::sync::OnceCell;
+use banyan_e2e::operator::{Operator, OperatorOptions};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use crate::stage::Stage;
 
 /// How long a test may take unless it says otherwise.
 const LIMIT: Duration = Duration::from_mins(5);
 
 type Body = Box<dyn FnOnce(World) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send>;
 
+/// The tests of a file, named after the file and their functions.
+macro_rules! tests {
+    ($($function:ident),* $(,)?) => {
+        vec![$($crate::world::Test::new(concat!(module_path!(), "::", stringify!($function)), $function)),*]
+    };
+}
+
 /// One test.
 pub struct Test {
-    /// Its name, a sentence in snake case, after the name of its file and `::`.
+    /// The path of its function, without the name of the program.
     pub name: &'static str,
     /// When it has failed by taking too long.
     pub limit: Duration,
@@ -25,12 +36,13 @@ pub struct Test {
 }
 
 impl Test {
-    /// A test with the usual limit.
-    pub fn new<F, Fut>(name: &'static str, run: F) -> Self
+    /// A test with the usual limit. `path` is that of its function; see the macro `tests!`.
+    pub fn new<F, Fut>(path: &'static str, run: F) -> Self
     where
         F: FnOnce(World) -> Fut + Send + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
+        let name = path.split_once("::").map_or(path, |(_, name)| name);
         Self { name, limit: LIMIT, run: Box::new(|world| Box::pin(run(world))) }
     }
 }
@@ -41,7 +53,11 @@ pub struct World(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
+    // Dropped in this order: who talks to an API server before it.
+    operator: OnceCell<Operator>,
     api_server: OnceCell<ControlPlane>,
+    installed: OnceCell<ControlPlane>,
+    stage: OnceCell<Mutex<Stage>>,
 }
 
 impl World {
@@ -50,5 +66,30 @@ impl World {
     pub async fn api_server(&self) -> Result<&ControlPlane> {
         let options = || Options { name: "shared".to_owned(), ..Options::default() };
         self.0.api_server.get_or_try_init(|| ControlPlane::start(options())).await
+    }
+    /// As [`World::api_server`], with the chart installed. An operator runs there as soon as a test has asked for
+    /// [`World::operator`]. Tests use `DataCenter`s of their own, and no site that holds or freezes anything.
+    pub async fn installed(&self) -> Result<&ControlPlane> {
+        let start = || async {
+            let options = Options { name: "installed".to_owned(), ..Options::default() };
+            let plane = ControlPlane::start(options).await?;
+            chart::install(&plane, &serde_json::json!({})).await?;
+            anyhow::Ok(plane)
+        };
+        self.0.installed.get_or_try_init(start).await
+    }
+
+    /// A control plane with readings, on which the operator is run by one test at a time. It is empty at the beginning
+    /// of each.
+    pub async fn stage(&self) -> Result<MutexGuard<'_, Stage>> {
+        let start = || async { anyhow::Ok(Mutex::new(Stage::start("stage").await?)) };
+        let stage = self.0.stage.get_or_try_init(start).await?.lock().await;
+        stage.clear().await?;
+        Ok(stage)
+    }
+    /// The operator of [`World::installed`], with the clock of the machine.
+    pub async fn operator(&self) -> Result<&Operator> {
+        let start = || async { Operator::start(self.installed().await?, OperatorOptions::default()).await };
+        self.0.operator.get_or_try_init(start).await
     }
 }

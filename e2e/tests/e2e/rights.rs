@@ -1,0 +1,199 @@
+//! What the operator's service account may do, and what it may not.
+
+use anyhow::{Context, Result, bail, ensure};
+use banyan_e2e::chart::{NAMESPACE, RELEASE};
+use banyan_e2e::controlplane::ControlPlane;
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::core::Request;
+use serde_json::{Value, json};
+
+use crate::world::{Test, World};
+
+/// The tests of this file.
+pub fn tests() -> Vec<Test> {
+    tests![
+        the_operator_may_do_what_it_needs_and_its_roles_hold_nothing_else,
+        no_role_of_the_chart_has_a_wildcard_or_a_way_to_more_rights,
+        the_operator_cannot_give_itself_more_rights,
+        the_operator_reads_only_the_secrets_of_its_namespace_that_it_can_name,
+    ]
+}
+
+/// Rights in one namespace, or in the whole cluster (`""`): API group, resources, one name or none, verbs.
+type Right = (&'static str, &'static str, &'static [&'static str], &'static str, &'static [&'static str]);
+
+/// Everything that the operator does, and why.
+const NEEDED: [Right; 11] = [
+    // Its own resources; a patch sets and clears the finalizer.
+    ("", "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
+    ("", "banyan.dev", &["datacenters/status"], "", &["patch"]),
+    // PreferElsewhere and HoldBatch.
+    ("", "", &["nodes"], "", &["get", "list", "watch", "patch"]),
+    ("", "batch", &["jobs", "cronjobs"], "", &["get", "list", "watch", "patch"]),
+    ("", "kueue.x-k8s.io", &["clusterqueues"], "", &["get", "list", "watch", "patch"]),
+    // The identity of the cluster.
+    ("", "", &["namespaces"], "kube-system", &["get"]),
+    // Ledgers and marks of frozen sites; credentials that specs name.
+    (NAMESPACE, "", &["configmaps"], "", &["get", "list", "watch", "create", "patch", "delete"]),
+    (NAMESPACE, "", &["secrets"], "", &["get"]),
+    // The lease; a create cannot be limited by name.
+    (NAMESPACE, "coordination.k8s.io", &["leases"], "", &["create"]),
+    (NAMESPACE, "coordination.k8s.io", &["leases"], "banyan", &["get", "update"]),
+    // Events about what has no namespace.
+    ("default", "events.k8s.io", &["events"], "", &["create", "patch"]),
+];
+
+/// The needed rights one by one: namespace, group, resource, name, verb.
+fn each() -> Vec<[&'static str; 5]> {
+    let mut all = Vec::new();
+    for (namespace, group, resources, name, verbs) in NEEDED {
+        for resource in resources {
+            all.extend(verbs.iter().map(|verb| [namespace, group, resource, name, verb]));
+        }
+    }
+    all
+}
+
+/// A right in a line, to compare and to show.
+fn right(verb: &str, group: &str, resource: &str, name: &str, namespace: &str) -> String {
+    format!("{verb} {group}/{resource}/{name} in {namespace}")
+}
+
+/// The rules of the chart's roles, each with the namespace that it holds in.
+async fn granted(plane: &ControlPlane) -> Result<Vec<(String, PolicyRule)>> {
+    let ours = ListParams::default().labels(&format!("app.kubernetes.io/instance={RELEASE}"));
+    let mut granted = Vec::new();
+    for role in Api::<ClusterRole>::all(plane.client()).list(&ours).await? {
+        granted.extend(role.rules.into_iter().flatten().map(|rule| (String::new(), rule)));
+    }
+    for role in Api::<Role>::all(plane.client()).list(&ours).await? {
+        let namespace = role.metadata.namespace.clone().unwrap_or_default();
+        granted.extend(role.rules.into_iter().flatten().map(|rule| (namespace.clone(), rule)));
+    }
+    ensure!(granted.len() > 5, "the chart's roles were not found by their label: {granted:?}");
+    Ok(granted)
+}
+
+async fn the_operator_may_do_what_it_needs_and_its_roles_hold_nothing_else(world: World) -> Result<()> {
+    let plane = world.installed().await?;
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(plane.client_for(NAMESPACE, RELEASE).await?);
+    for [namespace, group, resource, name, verb] in each() {
+        let (kind, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let review = serde_json::from_value(json!({ "spec": { "resourceAttributes": {
+            "namespace": namespace, "group": group, "resource": kind, "subresource": subresource, "name": name,
+            "verb": verb,
+        } } }))?;
+        let answer = reviews.create(&PostParams::default(), &review).await?;
+        let allowed = answer.status.is_some_and(|status| status.allowed);
+        ensure!(allowed, "it may not {}", right(verb, group, resource, name, namespace));
+    }
+
+    let mut held = Vec::new();
+    for (namespace, rule) in granted(plane).await? {
+        ensure!(rule.non_resource_urls.is_none(), "a role has paths of the API server: {rule:?}");
+        let names = rule.resource_names.unwrap_or_else(|| vec![String::new()]);
+        for group in rule.api_groups.iter().flatten() {
+            for resource in rule.resources.iter().flatten() {
+                for name in &names {
+                    held.extend(rule.verbs.iter().map(|verb| right(verb, group, resource, name, &namespace)));
+                }
+            }
+        }
+    }
+    let right =
+        |[namespace, group, resource, name, verb]: [&str; 5]| right(verb, group, resource, name, namespace);
+    let mut needed: Vec<String> = each().into_iter().map(right).collect();
+    held.sort();
+    needed.sort();
+    ensure!(held == needed, "the roles hold\n{}\nand needed is\n{}", held.join("\n"), needed.join("\n"));
+    Ok(())
+}
+
+async fn no_role_of_the_chart_has_a_wildcard_or_a_way_to_more_rights(world: World) -> Result<()> {
+    for (namespace, rule) in granted(world.installed().await?).await? {
+        let words = [&rule.api_groups, &rule.resources].into_iter().flatten().flatten().chain(&rule.verbs);
+        for word in words {
+            ensure!(!word.contains('*'), "a wildcard in {namespace:?}: {rule:?}");
+            ensure!(
+                !["escalate", "bind", "impersonate"].contains(&word.as_str()),
+                "{word} in {namespace:?}: {rule:?}"
+            );
+        }
+        let resources = rule.resources.iter().flatten();
+        // Each of these is a way to act as another account.
+        let others = ["pods", "pods/exec", "serviceaccounts/token", "roles", "rolebindings", "deployments"];
+        ensure!(!resources.clone().any(|one| others.contains(&one.as_str())), "in {namespace:?}: {rule:?}");
+    }
+    Ok(())
+}
+
+async fn the_operator_cannot_give_itself_more_rights(world: World) -> Result<()> {
+    let plane = world.installed().await?;
+    let client = plane.client_for(NAMESPACE, RELEASE).await?;
+    let own = json!([{ "kind": "ServiceAccount", "name": RELEASE, "namespace": NAMESPACE }]);
+    let admin =
+        json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" });
+
+    let everywhere: ClusterRoleBinding = serde_json::from_value(
+        json!({ "metadata": { "name": "more" }, "roleRef": &admin, "subjects": &own }),
+    )?;
+    let created = Api::all(client.clone()).create(&PostParams::default(), &everywhere).await;
+    forbidden(created.map(drop), "bind cluster-admin")?;
+
+    let here: RoleBinding = serde_json::from_value(
+        json!({ "metadata": { "name": "more" }, "roleRef": &admin, "subjects": &own }),
+    )?;
+    let created = Api::namespaced(client.clone(), NAMESPACE).create(&PostParams::default(), &here).await;
+    forbidden(created.map(drop), "bind cluster-admin in its namespace")?;
+
+    let all = json!({ "rules": [{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }] });
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    let widened = roles.patch(RELEASE, &PatchParams::default(), &Patch::Merge(&all)).await;
+    forbidden(widened.map(drop), "widen its own role")?;
+
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "kube-system");
+    let request = serde_json::from_value(json!({ "spec": { "audiences": [] } }))?;
+    let token = accounts.create_token_request("default", &PostParams::default(), &request).await;
+    forbidden(token.map(drop), "ask for another account's token")?;
+
+    let mut request =
+        Request::new("/api/v1/namespaces").get("kube-system", &kube::api::GetParams::default())?;
+    request.headers_mut().insert("Impersonate-User", "admin".parse()?);
+    request.headers_mut().insert("Impersonate-Group", "system:masters".parse()?);
+    forbidden(client.request::<Value>(request).await.map(drop), "act as an administrator")
+}
+
+async fn the_operator_reads_only_the_secrets_of_its_namespace_that_it_can_name(world: World) -> Result<()> {
+    let plane = world.installed().await?;
+    for namespace in [NAMESPACE, "default"] {
+        let secret: Secret =
+            serde_json::from_value(json!({ "metadata": { "name": "rights" }, "stringData": { "a": "b" } }))?;
+        Api::namespaced(plane.client(), namespace).create(&PostParams::default(), &secret).await?;
+    }
+    let client = plane.client_for(NAMESPACE, RELEASE).await?;
+    let own: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    own.get("rights").await.context("reading a Secret of its own namespace")?;
+    forbidden(own.list(&ListParams::default()).await.map(drop), "list the Secrets of its namespace")?;
+    let emptied = Patch::Merge(json!({ "data": null }));
+    forbidden(own.patch("rights", &PatchParams::default(), &emptied).await.map(drop), "change a Secret")?;
+
+    let elsewhere: Api<Secret> = Api::namespaced(client.clone(), "default");
+    forbidden(elsewhere.get("rights").await.map(drop), "read a Secret of another namespace")?;
+    let all: Api<Secret> = Api::all(client);
+    forbidden(all.list(&ListParams::default()).await.map(drop), "list all Secrets")
+}
+
+/// The API server's authorization said no, and nothing else went wrong.
+fn forbidden(result: kube::Result<()>, what: &str) -> Result<()> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_forbidden() && status.message.contains(&user()) => Ok(()),
+        other => bail!("the operator's account was not forbidden to {what}: {other:?}"),
+    }
+}
+
+fn user() -> String {
+    banyan_e2e::operator::user()
+}
