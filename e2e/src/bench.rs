@@ -94,7 +94,7 @@ pub async fn run(only: Option<&str>, scale: Scale, mut tell: impl FnMut(Figure))
     }
     if wanted("datacenter") {
         convergence::measure(scale).await?.into_iter().for_each(&mut tell);
-        steady::measure(scale).await?.into_iter().for_each(&mut tell);
+        Box::pin(steady::measure(scale)).await?.into_iter().for_each(&mut tell);
     }
     Ok(())
 }
@@ -105,6 +105,7 @@ fn progress(what: impl fmt::Display) {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // These figures are exact.
 mod tests {
     use super::*;
 

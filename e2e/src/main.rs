@@ -49,7 +49,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> Result<()> {
     process::stop_on_signals()?;
-    let result = run(Cli::parse().command).await;
+    let result = Box::pin(run(Cli::parse().command)).await;
     process::leave_to_signal();
     // After an error the logs are worth keeping.
     if let Some(logs) = banyan_e2e::dirs::finish(result.is_err()) {
@@ -89,7 +89,7 @@ async fn run(command: Command) -> Result<()> {
                 Ok(line) => println!("{line}"),
                 Err(error) => eprintln!("{figure:?} cannot be printed: {error}"),
             };
-            bench::run(only.as_deref(), bench::Scale::FULL, print).await?;
+            Box::pin(bench::run(only.as_deref(), bench::Scale::FULL, print)).await?;
         }
         Command::Up => background::up().await?,
         Command::Down => background::down().await?,

@@ -161,6 +161,7 @@ async fn counted(operator: &Operator, wanted: f64) -> Result<(String, Scrape)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // These figures are exact.
 mod tests {
     use super::*;
 

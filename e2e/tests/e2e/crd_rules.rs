@@ -49,15 +49,14 @@ fn causes(status: &Status) -> Vec<(String, String)> {
 /// What a refusal by this rule says.
 fn words(rule: &Rule) -> String {
     let limit = &rule.limit;
-    match rule.rule.as_str() {
+    match rule.what.as_str() {
         "pattern" => format!("should match '{limit}'"),
         "minLength" => format!("should be at least {limit} chars long"),
         "maxLength" => format!("may not be more than {limit} bytes"),
         "minimum" => format!("should be greater than or equal to {limit}"),
         "maximum" => format!("should be less than or equal to {limit}"),
         "minItems" => format!("should have at least {limit} items"),
-        "maxItems" => format!("must have at most {limit} items"),
-        "maxProperties" => format!("must have at most {limit} items"),
+        "maxItems" | "maxProperties" => format!("must have at most {limit} items"),
         "enum" => "supported values: ".to_owned(),
         "format" => format!("must be of type {limit}"),
         "required" => "Required value".to_owned(),
@@ -82,7 +81,7 @@ async fn each_rule_accepts_what_is_just_inside_and_refuses_what_is_just_outside(
     let mut wrong = Vec::new();
     for case in cases::all() {
         let name = format!("{} ({})", case.field, case.rule);
-        let rule = rules.iter().find(|rule| rule.field == any_item(&case.field) && rule.rule == case.rule);
+        let rule = rules.iter().find(|rule| rule.field == any_item(&case.field) && rule.what == case.rule);
         let rule = rule.with_context(|| format!("the definition has no rule {name}"))?;
         if let Err(status) = send(plane, &case.accepted()).await? {
             wrong.push(format!("{name}: what is inside was refused: {}", status.message));
@@ -110,7 +109,7 @@ async fn no_rule_of_the_definition_is_without_a_case(_: World) -> Result<()> {
         cases::all().into_iter().map(|case| (any_item(&case.field), case.rule.to_owned())).collect();
     let missing: Vec<_> = schema::rules()
         .into_iter()
-        .map(|rule| (rule.field, rule.rule))
+        .map(|rule| (rule.field, rule.what))
         .filter(|rule| !tried.contains(rule))
         .map(|(field, rule)| format!("{field} ({rule})"))
         .collect();

@@ -288,14 +288,14 @@ async fn whoever_only_observes_or_would_do_harm_touches_nothing(world: World) ->
     let mark = stage.plane.audit().mark();
     let operator = stage.operator(VIOLATED).await?;
     let watched = stage.awaited("gulou", "gulou to be violated", violated).await?;
-    let state =
+    let enforced =
         |status: &banyan_crds::v1alpha1::DataCenterStatus| status.enforcement.as_ref().map(|one| one.state);
-    ensure!(state(&watched) == Some(EnforcementState::WouldAct));
+    ensure!(enforced(&watched) == Some(EnforcementState::WouldAct));
     let (_, reason, message) = condition(&watched, "NotEnforcing");
     ensure!(reason == "Observing" && message.contains("HoldBatch"), "{reason}: {message}");
 
     let refused = stage.awaited("binhai", "binhai to be violated", violated).await?;
-    ensure!(state(&refused) == Some(EnforcementState::Refused));
+    ensure!(enforced(&refused) == Some(EnforcementState::Refused));
     let (status, reason, message) = condition(&refused, "NotEnforcing");
     ensure!((status, reason) == ("True", "WouldRaisePUE"), "{status} {reason}: {message}");
     // 330 kW over (1.25 − 1.085), to the nearest that the fit gives: about 2000 kW.

@@ -1,4 +1,4 @@
-//! FreezeGrowth's admission policy, by the API server itself: what it refuses while a site is frozen, and what never.
+//! The admission policy of `FreezeGrowth`, by the API server itself: what it refuses while a site is frozen, and what never.
 
 use std::time::Duration;
 
@@ -59,6 +59,16 @@ fn affinity(operator: &str, zones: &[&str]) -> Wish {
     let room = json!({ "key": "room", "operator": "In", "values": ["a"] });
     let zone = json!({ "key": ZONE, "operator": operator, "values": zones });
     Wish { affinity: Some(json!([{ "matchExpressions": [zone, room] }])), ..Wish::default() }
+}
+
+/// Nodes of the site, or any that have a disk of this kind: either will do.
+fn either() -> Wish {
+    let mut wish = affinity("In", &[SITE]);
+    let disk = json!({ "matchExpressions": [{ "key": "disk", "operator": "In", "values": ["ssd"] }] });
+    if let Some(Value::Array(terms)) = &mut wish.affinity {
+        terms.push(disk);
+    }
+    wish
 }
 
 /// A workload of this kind with one replica.
@@ -163,30 +173,19 @@ fn answer<T>(result: kube::Result<T>) -> Result<Answer> {
 }
 
 /// The parameter that the operator keeps for a frozen site.
-fn mark(site: &str, match_labels: &str, expressions: &str) -> ConfigMap {
-    ConfigMap {
-        metadata: kube::api::ObjectMeta {
-            name: Some(format!("banyan-freeze-{site}")),
-            labels: Some(
-                [("banyan.dev/role", "freeze"), ("app.kubernetes.io/managed-by", "banyan")]
-                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                    .into(),
-            ),
-            ..kube::api::ObjectMeta::default()
+fn mark(site: &str, match_labels: &str, expressions: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": format!("banyan-freeze-{site}"),
+            "labels": { "banyan.dev/role": "freeze", "app.kubernetes.io/managed-by": "banyan" },
         },
-        data: Some(
-            [
-                ("site", site),
-                ("matchLabels", match_labels),
-                ("expressions", expressions),
-                ("message", "PUE 1.31 is above 1.25"),
-                ("since", "2026-01-01T00:00:00Z"),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
-        ),
-        ..ConfigMap::default()
-    }
+        "data": {
+            "site": site, "matchLabels": match_labels, "expressions": expressions,
+            "message": "PUE 1.31 is above 1.25", "since": "2026-01-01T00:00:00Z",
+        },
+    })
 }
 
 struct Scene<'a> {
@@ -199,14 +198,16 @@ impl Scene<'_> {
         Api::namespaced(self.plane.client(), NAMESPACE)
     }
 
+    async fn mark(&self, site: &str, match_labels: &str, expressions: &str) -> Result<()> {
+        let patch = Patch::Apply(mark(site, match_labels, expressions));
+        let params = PatchParams::apply("banyan").force();
+        self.marks().patch(&format!("banyan-freeze-{site}"), &params, &patch).await?;
+        Ok(())
+    }
+
     /// Freezes a site, and waits until this workload is refused in the city's namespace.
-    async fn freeze(&self, site: &str, match_labels: &str, expressions: &str, probe: &Value) -> Result<()> {
-        let name = format!("banyan-freeze-{site}");
-        let map = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": mark(site, match_labels, expressions).metadata,
-            "data": mark(site, match_labels, expressions).data,
-        });
-        self.marks().patch(&name, &PatchParams::apply("banyan").force(), &Patch::Apply(map)).await?;
+    async fn freeze(&self, site: &str, match_labels: &str, probe: &Value) -> Result<()> {
+        self.mark(site, match_labels, "").await?;
         until(LIMIT, format!("{site} to be frozen"), || async {
             Ok(self.author.create(probe, CITY).await? != Answer::Yes)
         })
@@ -235,8 +236,10 @@ fn refused(answer: Answer, what: &str, site: &str) -> Result<()> {
 }
 
 fn taken(answer: Answer, what: &str) -> Result<()> {
-    ensure!(answer == Answer::Yes, "{what} was refused: {answer:?}");
-    Ok(())
+    match answer {
+        Answer::Yes => Ok(()),
+        Answer::Frozen(message) => bail!("{what} was refused: {message}"),
+    }
 }
 
 async fn a_frozen_site_takes_no_new_workloads_and_everything_else_goes_on(world: World) -> Result<()> {
@@ -273,7 +276,7 @@ async fn a_frozen_site_takes_no_new_workloads_and_everything_else_goes_on(world:
             .await?;
     }
 
-    scene.freeze(SITE, &format!("{ZONE}={SITE},room=a"), "", &probe).await?;
+    scene.freeze(SITE, &format!("{ZONE}={SITE},room=a"), &probe).await?;
     creations(author).await?;
     changes(author, [&old, &labelled, &mover, &nightly]).await?;
     others(plane).await?;
@@ -281,22 +284,14 @@ async fn a_frozen_site_takes_no_new_workloads_and_everything_else_goes_on(world:
     // Two sites: each refuses what asks for it, in its own name.
     let second = workload("v1", "Pod", "second", &at("frozen-2"));
     taken(author.create(&second, CITY).await?, "a Pod at a site that is not frozen")?;
-    scene.freeze("frozen-2", &format!("{ZONE}=frozen-2,room=a"), "", &second).await?;
+    scene.freeze("frozen-2", &format!("{ZONE}=frozen-2,room=a"), &second).await?;
     refused(author.create(&probe, CITY).await?, "a Pod at the first site", SITE)?;
     refused(author.create(&second, CITY).await?, "a Pod at the second site", "frozen-2")?;
     scene.lift("frozen-2", &second).await?;
 
     // A selector that labels cannot express: only the label counts.
     let by_label = workload("v1", "Pod", "by-label", &Wish { label: Some(SITE), ..Wish::default() });
-    let update = mark(SITE, &format!("{ZONE}={SITE}"), "not by labels alone");
-    scene
-        .marks()
-        .patch(
-            "banyan-freeze-frozen-1",
-            &PatchParams::default(),
-            &Patch::Merge(json!({ "data": update.data })),
-        )
-        .await?;
+    scene.mark(SITE, &format!("{ZONE}={SITE},room=a"), "not by labels alone").await?;
     until(LIMIT, "the selector to stop counting", || async {
         Ok(author.create(&probe, CITY).await? == Answer::Yes)
     })
@@ -323,6 +318,7 @@ async fn creations(author: &Author) -> Result<()> {
             ("elsewhere", at("elsewhere")),
             ("with one label of two", Wish { selector: Some(json!({ "room": "a" })), ..Wish::default() }),
             ("with another choice", affinity("In", &[SITE, "elsewhere"])),
+            ("with another term", either()),
             ("that keeps away", affinity("NotIn", &[SITE])),
             ("labelled for another site", Wish { pod_label: Some("elsewhere"), ..Wish::default() }),
             ("without wishes", Wish::default()),

@@ -8,6 +8,7 @@ mod world;
 
 mod chart;
 mod cli;
+mod crash;
 mod crd_rules;
 mod demo;
 mod enforcement;
@@ -15,6 +16,7 @@ mod faults;
 mod freeze;
 mod harness;
 mod kueue;
+mod leader;
 mod quiet;
 mod references;
 mod rights;
@@ -39,6 +41,7 @@ fn all() -> Vec<Test> {
     [
         chart::tests(),
         cli::tests(),
+        crash::tests(),
         crd_rules::tests(),
         demo::tests(),
         freeze::tests(),
@@ -49,6 +52,7 @@ fn all() -> Vec<Test> {
         kueue::tests(),
         enforcement::tests(),
         quiet::tests(),
+        leader::tests(),
     ]
     .into_iter()
     .flatten()

@@ -225,7 +225,7 @@ async fn of_two_sites_of_one_cluster_the_later_one_is_refused(world: World) -> R
 }
 
 /// A site whose two meters are read from this server.
-fn metered(prometheus: Value) -> Value {
+fn metered(prometheus: &Value) -> Value {
     let meter = |name: &str, purpose: &str| {
         json!({
             "name": name, "purpose": purpose, "query": format!("kwh_total{{meter=\"{name}\"}}"), "type": "Counter",
@@ -280,7 +280,7 @@ async fn what_prometheus_needs_and_is_missing_is_named(world: World) -> Result<(
             "prometheus.caConfigMapRef holds no certificate in PEM",
         ),
     ] {
-        apply(plane, name, metered(server)).await?;
+        apply(plane, name, metered(&server)).await?;
         for kind in ["MetersHealthy", "PUEValid"] {
             let message = until_condition(plane, name, kind, "Unknown", reason).await?;
             ensure!(message.contains(words) && message.contains("feed"), "{name}, {kind}: {message}");
@@ -346,7 +346,7 @@ async fn prometheus_is_read_through_tls_and_a_password(world: World) -> Result<(
         if let Some(name) = secret {
             server["authSecretRef"] = json!({ "name": name });
         }
-        metered(server)
+        metered(&server)
     };
 
     apply(plane, "tls", site(Some("tls-right"), "tls-right")).await?;

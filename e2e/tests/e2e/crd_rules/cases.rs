@@ -63,9 +63,9 @@ fn required(field: &str) -> Case {
 fn set(manifest: &mut Value, pointer: &str, value: Value) {
     let (parent, last) = pointer.rsplit_once('/').unwrap_or(("", pointer));
     match manifest.pointer_mut(parent) {
-        Some(Value::Array(list)) => match last.parse::<usize>() {
-            Ok(index) if index < list.len() => list[index] = value,
-            _ => list.push(value),
+        Some(Value::Array(items)) => match last.parse::<usize>() {
+            Ok(index) if index < items.len() => items[index] = value,
+            _ => items.push(value),
         },
         Some(Value::Object(fields)) if value.is_null() => drop(fields.remove(last)),
         Some(Value::Object(fields)) => drop(fields.insert(last.to_owned(), value)),

@@ -8,7 +8,7 @@ pub struct Rule {
     /// The field that a refusal names, with `[]` for any item of a list and `any` for any key of a map.
     pub field: String,
     /// The keyword, or the message of a validation rule.
-    pub rule: String,
+    pub what: String,
     /// The keyword's value, as it stands in refusals.
     pub limit: String,
 }
@@ -51,11 +51,11 @@ fn walk(path: &str, schema: &Value, rules: &mut Vec<Rule>) {
             Value::Number(number) => number.as_f64().map_or_else(String::new, |number| number.to_string()),
             other => other.to_string(),
         };
-        rules.push(Rule { field: path.to_owned(), rule: keyword.to_owned(), limit });
+        rules.push(Rule { field: path.to_owned(), what: keyword.to_owned(), limit });
     }
     if schema["x-kubernetes-list-type"].is_string() {
-        let rule = "x-kubernetes-list-type".to_owned();
-        rules.push(Rule { field: format!("{path}[]"), rule, limit: String::new() });
+        let what = "x-kubernetes-list-type".to_owned();
+        rules.push(Rule { field: format!("{path}[]"), what, limit: String::new() });
     }
     rules.extend(messages(path, schema));
     rules.extend(required(&format!("{path}."), schema));
@@ -76,7 +76,7 @@ fn messages(path: &str, schema: &Value) -> Vec<Rule> {
         .iter()
         .map(|validation| Rule {
             field: format!("{path}{}", validation["fieldPath"].as_str().unwrap_or_default()),
-            rule: validation["message"].as_str().unwrap_or_default().to_owned(),
+            what: validation["message"].as_str().unwrap_or_default().to_owned(),
             limit: String::new(),
         })
         .collect()
@@ -86,7 +86,7 @@ fn required(prefix: &str, schema: &Value) -> Vec<Rule> {
     let names = schema["required"].as_array().cloned().unwrap_or_default();
     let rule = |name: &Value| Rule {
         field: format!("{prefix}{}", name.as_str().unwrap_or_default()),
-        rule: "required".to_owned(),
+        what: "required".to_owned(),
         limit: String::new(),
     };
     names.iter().map(rule).collect()
