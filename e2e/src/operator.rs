@@ -25,7 +25,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 pub struct OperatorOptions {
     /// The replica's name, which holds the lease.
     pub identity: String,
-    /// Runs as if it were this time. The clock stands still.
+    /// Starts the clock at this time; it runs on from there.
     pub now: Option<Timestamp>,
     /// The lease's duration, in the operator's form.
     pub lease_duration: String,

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -108,6 +108,7 @@ impl Proxy {
                         connector: connector.clone(),
                         upstream: upstream.clone(),
                         shared: Arc::clone(&shared),
+                        born: *shared.generation.borrow(),
                         trapped: AtomicBool::new(false),
                     };
                     tokio::spawn(connection.run(stream));
@@ -238,6 +239,8 @@ struct Connection {
     connector: TlsConnector,
     upstream: String,
     shared: Arc<Shared>,
+    /// The generation that it belongs to.
+    born: u64,
     /// The next answer of the server is the one that the client must not see.
     trapped: AtomicBool,
 }
@@ -245,7 +248,6 @@ struct Connection {
 impl Connection {
     async fn run(self, stream: TcpStream) {
         let mut generation = self.shared.generation.subscribe();
-        let born = *generation.borrow_and_update();
         tokio::select! {
             ended = self.pass(stream) => {
                 // How a client or a server ends its connections is its own affair.
@@ -253,7 +255,7 @@ impl Connection {
                     tracing::debug!("a connection through the proxy ended: {error:#}");
                 }
             }
-            _ = generation.wait_for(|now| *now != born) => {}
+            _ = generation.wait_for(|now| *now != self.born) => {}
         }
     }
 
@@ -290,6 +292,8 @@ impl Connection {
                     bail!("the client went away while {} {} was held", request.method, request.target);
                 }
             }
+            // The traffic flows again after a reset as well, whose news may not have come round yet.
+            ensure!(*self.shared.generation.borrow() == self.born, "the proxy was reset");
             self.shared.note(place, |sent| sent.forwarded = Some(Timestamp::now()));
             // Before the request is passed on: its answer may come at once.
             self.trapped.store(side == Some(Side::After), Ordering::SeqCst);

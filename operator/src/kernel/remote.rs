@@ -115,8 +115,17 @@ pub async fn cluster_id(client: &Client) -> Result<String, RemoteError> {
     let asked = tokio::time::timeout(Duration::from_secs(10), api.get("kube-system")).await;
     let namespace = asked
         .map_err(|_| RemoteError::Unreachable("no answer within 10s".to_owned()))?
-        .map_err(|error| RemoteError::Unreachable(error.to_string()))?;
+        .map_err(|error| RemoteError::Unreachable(innermost(&error)))?;
     namespace.metadata.uid.ok_or_else(|| RemoteError::Unreachable("kube-system has no uid".to_owned()))
+}
+
+/// The innermost cause of an error: the outer ones of a failed connection only say that it failed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// Checks that the cluster behind `client` is the one that is meant.
