@@ -212,7 +212,7 @@ impl World {
         let known = self.owned.of(&plan.owner);
         for undo in plan.undo.iter().flatten() {
             let _ = match undo {
-                Undo::Return { object, action, why } => {
+                Undo::Return { object, action, why, .. } => {
                     writeln!(text, "  give back  {object} ({action}): {why}")
                 }
                 Undo::Remove { object, .. } if known.iter().all(|entry| entry.object.name != object.name) => {

@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::{
     index::{
-        batch::{BatchEntry, BatchKind},
+        batch::{BatchEntry, BatchKind, DEFERRABLE},
         nodes::NodeEntry,
         selector,
     },
     kernel::{
-        loan::{self, Field, Guard, Loan, Record},
+        loan::{self, Field, Guard, Loan, Prior, Record, Term},
         plan::{Defence, ObjectRef, Own, Owner, ROLE, Undo},
     },
 };
@@ -79,6 +79,44 @@ pub fn has_batch(site: &str, selector: Option<&LabelSelector>, entry: &BatchEntr
     })
 }
 
+/// The fields that an action borrows on objects of a kind for the site called `site`. Nothing else is ever given back,
+/// whatever stands on an object.
+pub fn terms(action: Action, kind: &str, site: &str) -> Vec<Term> {
+    let plain =
+        |pointer: String, set, prior| Term { field: Field { pointer, set, element_keys: vec![] }, prior };
+    match (action, kind) {
+        (Action::HoldBatch, "CronJob" | "Job") => {
+            vec![plain("/spec/suspend".to_owned(), json!(true), Prior::Bool)]
+        }
+        (Action::HoldBatch, "ClusterQueue") => vec![plain(
+            "/spec/stopPolicy".to_owned(),
+            json!("Hold"),
+            Prior::OneOf(&["None", "Hold", "HoldAndDrain"]),
+        )],
+        (Action::PreferElsewhere, "Node") => vec![
+            plain(format!("/metadata/labels/{}", loan::escape(AVOID_LABEL)), json!("pue"), Prior::Label),
+            Term {
+                field: Field {
+                    pointer: "/spec/taints".to_owned(),
+                    set: json!({ "key": AVOID_TAINT, "value": site, "effect": "PreferNoSchedule" }),
+                    element_keys: vec!["key".to_owned(), "effect".to_owned()],
+                },
+                prior: Prior::Taint,
+            },
+        ],
+        _ => vec![],
+    }
+}
+
+fn fields(action: Action, kind: &str, site: &str) -> Vec<Field> {
+    terms(action, kind, site).into_iter().map(|term| term.field).collect()
+}
+
+fn give_back(object: ObjectRef, action: Action, site: &str, why: &str) -> Undo {
+    let terms = terms(action, &object.resource.kind, site);
+    Undo::Return { object, action: name(action), terms, why: why.to_owned() }
+}
+
 /// The entries for `engaged`; `undone` names what was just taken out of force, in order.
 pub fn entries(
     dc: &DataCenter,
@@ -106,7 +144,10 @@ pub fn entries(
     for action in order {
         let group: Vec<Undo> = standing(estate, owner, action)
             .filter(|loan| !in_force(action) || !(loan.belongs)(&site, selector) || loan.object.uid.is_none())
-            .map(|loan| Undo::Return { object: loan.object, action: name(action), why: because.to_owned() })
+            .map(|loan| loan.object)
+            // In force, they fail where they are to be taken.
+            .chain(unreadable(estate, &site, selector, action).filter(|_| !in_force(action)))
+            .map(|object| give_back(object, action, &site, because))
             .collect();
         if !group.is_empty() {
             entries.undo.push(group);
@@ -139,11 +180,8 @@ pub fn leftovers(estate: &Estate, owner: &Owner) -> Vec<Undo> {
     [Action::PreferElsewhere, Action::HoldBatch]
         .into_iter()
         .flat_map(|action| {
-            standing(estate, owner, action).map(move |loan| Undo::Return {
-                object: loan.object,
-                action: name(action),
-                why: "its site is gone".to_owned(),
-            })
+            standing(estate, owner, action)
+                .map(move |loan| give_back(loan.object, action, &owner.name, "its site is gone"))
         })
         .collect()
 }
@@ -177,10 +215,31 @@ pub fn standing<'a>(
         Some(StandingLoan { object: node_object(node), record: ours(&node.loans)?, belongs })
     });
     let batch = estate.batch.iter().filter_map(move |entry| {
-        let belongs: Belongs<'a> = Box::new(move |site, selector| has_batch(site, selector, entry));
+        // Its owner may take back the consent at any time.
+        let belongs: Belongs<'a> =
+            Box::new(move |site, selector| entry.deferrable && has_batch(site, selector, entry));
         Some(StandingLoan { object: entry.object.clone(), record: ours_too(&entry.loans)?, belongs })
     });
     nodes.chain(batch)
+}
+
+/// Objects of the site on which an action's loan stands that cannot be read, so that nobody knows for whom.
+fn unreadable<'a>(
+    estate: &'a Estate,
+    site: &'a str,
+    selector: Option<&'a LabelSelector>,
+    action: Action,
+) -> impl Iterator<Item = ObjectRef> + 'a {
+    let key = loan::annotation(&name(action));
+    let wrong = move |loans: &[(String, Record)]| {
+        loans.iter().any(|(at, record)| *at == key && !record.is_readable())
+    };
+    let wrong_too = wrong.clone();
+    let nodes =
+        estate.nodes.iter().filter(move |node| has_node(selector, &node.labels) && wrong(&node.loans));
+    let batch =
+        estate.batch.iter().filter(move |entry| has_batch(site, selector, entry) && wrong_too(&entry.loans));
+    nodes.map(node_object).chain(batch.map(|entry| entry.object.clone()))
 }
 
 fn node_object(node: &NodeEntry) -> ObjectRef {
@@ -215,15 +274,17 @@ fn hold_batch(
         .filter(|entry| entry.holdable || entry.loans.iter().any(|(at, _)| *at == key))
         .filter(|entry| !lent_to(&entry.loans, &key, owner))
         .map(|entry| {
-            let (pointer, set, guard) = match entry.kind {
-                BatchKind::ClusterQueue => ("/spec/stopPolicy", json!("Hold"), Guard::None),
-                BatchKind::CronJob => ("/spec/suspend", json!(true), Guard::None),
-                BatchKind::Job => ("/spec/suspend", json!(true), Guard::NeverStarted),
+            // What the index said may be past: the live object is asked again.
+            let (kind, guard) = match entry.kind {
+                // A queue that its owner drains must not be stopped more mildly.
+                BatchKind::ClusterQueue => ("ClusterQueue", Guard::StillDefault("/spec/stopPolicy", "None")),
+                BatchKind::CronJob => ("CronJob", Guard::Consent(DEFERRABLE)),
+                BatchKind::Job => ("Job", Guard::NeverStarted(DEFERRABLE)),
             };
             Loan {
                 object: entry.object.clone(),
                 action: action.clone(),
-                fields: vec![Field { pointer: pointer.to_owned(), set, element_keys: vec![] }],
+                fields: fields(Action::HoldBatch, kind, site),
                 guard,
                 why: why.to_owned(),
             }
@@ -248,18 +309,7 @@ fn prefer_elsewhere(
         .map(|node| Loan {
             object: node_object(node),
             action: action.clone(),
-            fields: vec![
-                Field {
-                    pointer: format!("/metadata/labels/{}", loan::escape(AVOID_LABEL)),
-                    set: json!("pue"),
-                    element_keys: vec![],
-                },
-                Field {
-                    pointer: "/spec/taints".to_owned(),
-                    set: json!({ "key": AVOID_TAINT, "value": site, "effect": "PreferNoSchedule" }),
-                    element_keys: vec!["key".to_owned(), "effect".to_owned()],
-                },
-            ],
+            fields: fields(Action::PreferElsewhere, "Node", site),
             guard: Guard::None,
             why: why.to_owned(),
         })
@@ -362,6 +412,7 @@ mod tests {
             },
             site: site.map(str::to_owned),
             node_selector: zone.map(|zone| ("zone".to_owned(), zone.to_owned())).into_iter().collect(),
+            deferrable: true,
             holdable: true,
             loans: vec![],
         }
@@ -450,6 +501,26 @@ mod tests {
             .collect();
         assert_eq!(names, [["n1"], ["here"]]);
         assert!(!entries.lending);
+    }
+
+    #[test]
+    fn what_no_longer_consents_is_released_while_the_action_is_in_force() {
+        let mut held = batch(BatchKind::CronJob, "here", Some("gulou-1"), None);
+        held.loans = lent(Action::HoldBatch, "datacenter.gulou-1");
+        (held.deferrable, held.holdable) = (false, false);
+        let entries = made(&[Action::HoldBatch], &[], &Estate { nodes: vec![], batch: vec![held] });
+        assert!(matches!(&entries.undo[0][0], Undo::Return { object, .. } if object.name == "here"));
+        assert_eq!(borrowed(&entries), [""; 0]);
+    }
+
+    #[test]
+    fn a_loan_that_cannot_be_read_is_not_taken_for_none() {
+        let mut node = node("n1", "gulou-1");
+        let key = loan::annotation("PreferElsewhere");
+        node.loans = loan::records([(key.as_str(), "{")].into_iter());
+        let estate = Estate { nodes: vec![node], batch: vec![] };
+        let undo = made(&[], &[], &estate).undo;
+        assert!(matches!(&undo[0][0], Undo::Return { object, .. } if object.name == "n1"));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct BatchEntry {
     pub site: Option<String>,
     /// The node selector of its Pods.
     pub node_selector: BTreeMap<String, String>,
+    /// It carries the label by which its owner consents to waiting, and Kueue does not run it. Queues need none.
+    pub deferrable: bool,
     /// It may be held: labelled, not run by anybody else, not started, not held by its own owner.
     pub holdable: bool,
     /// Loans on it, by annotation.
@@ -122,6 +124,7 @@ impl Batch {
         node_selector: BTreeMap<String, String>,
         holdable: bool,
     ) -> bool {
+        let deferrable = kind == BatchKind::ClusterQueue || deferrable(meta);
         let (Some(uid), Some(name)) = (meta.uid.clone(), meta.name.clone()) else { return false };
         let annotations =
             meta.annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -132,7 +135,7 @@ impl Batch {
             return entries.remove(&uid).is_some();
         }
         let object = ObjectRef { resource, namespace: meta.namespace.clone(), name, uid: Some(uid.clone()) };
-        let entry = BatchEntry { kind, object, site, node_selector, holdable, loans };
+        let entry = BatchEntry { kind, object, site, node_selector, deferrable, holdable, loans };
         if entries.get(&uid) == Some(&entry) {
             return false;
         }

@@ -321,8 +321,8 @@ impl Executor {
                     why: why.clone(),
                 })
             }
-            Undo::Return { object, action, why } => {
-                let decide = |live: &Value| loan::give_back(live, object, action, owner);
+            Undo::Return { object, action, terms, why } => {
+                let decide = |live: &Value| loan::give_back(live, object, action, terms, owner);
                 self.lend(object, action, why, Deed::Returned, decide).await
             }
         }
@@ -354,6 +354,9 @@ impl Executor {
                     self.inventory.observed(&live);
                     return match nothing {
                         Nothing::HeldBy(other) => Met::HeldBy(object.to_string(), other),
+                        Nothing::Unreadable(annotation) => {
+                            Met::Failed(WriteError::LoanUnreadable { what: object.to_string(), annotation })
+                        }
                         Nothing::Done | Nothing::AlreadySo | Nothing::OtherObject | Nothing::Guarded => {
                             Met::Nothing
                         }

@@ -3,6 +3,10 @@
 //! A loan is a JSON Patch that starts with a `test` on the resource version, sets the fields, and stores their prior
 //! values in an annotation on the same object: there is no moment at which the action has happened and its memory
 //! has not. Both directions are pure functions from the live object to the patch.
+//!
+//! Whoever may write the object may write that annotation as well. So what is given back is decided by the action, as
+//! [`Term`]s; the annotation is believed for the values before alone, and for those only if they have the shape that
+//! the field can have.
 
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, TestOperation, jsonptr::PointerBuf};
 use serde::{Deserialize, Serialize};
@@ -41,13 +45,40 @@ pub struct Field {
     pub element_keys: Vec<String>,
 }
 
+/// A field that an action borrows on a kind, and what its value before can have been, beside absent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// The field.
+    pub field: Field,
+    /// The shape of its values.
+    pub prior: Prior,
+}
+
+/// The shape of a field's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prior {
+    /// True or false.
+    Bool,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// The value of a label.
+    Label,
+    /// A Node's taint, with the keys by which the borrowed one is known.
+    Taint,
+}
+
 /// What must hold on the live object at the moment of borrowing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
     /// Nothing in particular.
     None,
-    /// A Job that has never started a Pod, and that nobody else (Kueue, another controller) runs.
-    NeverStarted,
+    /// Its label by this name is `true`.
+    Consent(&'static str),
+    /// As [`Guard::Consent`], and a Job that has never started a Pod, and that nobody else (Kueue, another controller)
+    /// runs.
+    NeverStarted(&'static str),
+    /// The text at this pointer is this one, or there is none.
+    StillDefault(&'static str, &'static str),
 }
 
 /// What is stored on the borrowed object.
@@ -83,7 +114,7 @@ pub enum Decision {
         patch: Patch,
         /// Values before, for the trail.
         prior: Value,
-        /// Pointers of fields that were left as somebody else had set them.
+        /// Pointers of fields that were left as somebody else had set them, and what was not believed of the record.
         kept: Vec<String>,
     },
     /// Nothing to do, and why.
@@ -99,6 +130,8 @@ pub enum Nothing {
     AlreadySo,
     /// Another resource has borrowed it.
     HeldBy(String),
+    /// Something is on loan, and its annotation cannot be read: what was before is not known.
+    Unreadable(String),
     /// A later object by the same name.
     OtherObject,
     /// The guard does not hold.
@@ -117,11 +150,27 @@ pub fn annotation(action: &str) -> String {
     name
 }
 
-/// The loans that stand on an object, by annotation; unreadable ones are left out.
+impl Record {
+    /// What stands for an annotation that cannot be read: something is on loan, for nobody knows whom.
+    fn unreadable() -> Self {
+        Self { owner: String::new(), at: String::new(), fields: Vec::new() }
+    }
+
+    /// Whether the annotation could be read.
+    pub fn is_readable(&self) -> bool {
+        !self.owner.is_empty()
+    }
+
+    fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|_| Self::unreadable())
+    }
+}
+
+/// The loans that stand on an object, by annotation, those that cannot be read among them.
 pub fn records<'a>(annotations: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, Record)> {
     annotations
         .filter(|(key, _)| key.starts_with(ANNOTATION))
-        .filter_map(|(key, text)| Some((key.to_owned(), serde_json::from_str(text).ok()?)))
+        .map(|(key, text)| (key.to_owned(), Record::read(text)))
         .collect()
 }
 
@@ -132,6 +181,9 @@ pub fn take(live: &Value, loan: &Loan, owner: &Owner, now: jiff::Timestamp) -> D
     }
     let key = annotation(&loan.action);
     if let Some(record) = record(live, &key) {
+        if !record.is_readable() {
+            return Decision::Nothing(Nothing::Unreadable(key));
+        }
         let owner = owner.to_string();
         // Ours: whatever the field says now is somebody's own wish, which is kept.
         return Decision::Nothing(if record.owner == owner {
@@ -140,7 +192,7 @@ pub fn take(live: &Value, loan: &Loan, owner: &Owner, now: jiff::Timestamp) -> D
             Nothing::HeldBy(record.owner)
         });
     }
-    if loan.guard == Guard::NeverStarted && !never_started(live) {
+    if !holds(live, loan.guard) {
         return Decision::Nothing(Nothing::Guarded);
     }
     let lent: Vec<Lent> = loan
@@ -171,31 +223,80 @@ pub fn take(live: &Value, loan: &Loan, owner: &Owner, now: jiff::Timestamp) -> D
     Decision::Patch { patch: Patch(patch), prior, kept: Vec::new() }
 }
 
-/// How the loan of `action` is given back by `owner` on the object as it is now.
+/// How the loan of `action` is given back by `owner` on the object as it is now, where `terms` are the fields that the
+/// action borrows on this kind.
 ///
 /// A field that still has the borrowed value gets its prior one; a field that somebody changed meanwhile is theirs.
-pub fn give_back(live: &Value, object: &ObjectRef, action: &str, owner: &Owner) -> Decision {
+/// Whatever else the record names is dropped with it: somebody who may write this object alone could otherwise have
+/// Banyan write fields of it that only Banyan may.
+pub fn give_back(live: &Value, object: &ObjectRef, action: &str, terms: &[Term], owner: &Owner) -> Decision {
     if !same_object(live, object) {
         return Decision::Nothing(Nothing::OtherObject);
     }
     let key = annotation(action);
     let Some(record) = record(live, &key) else { return Decision::Nothing(Nothing::Done) };
+    if !record.is_readable() {
+        return Decision::Nothing(Nothing::Unreadable(key));
+    }
     if record.owner != owner.to_string() {
         return Decision::Nothing(Nothing::HeldBy(record.owner));
     }
     let mut patch = vec![test_version(live)];
     let mut kept = Vec::new();
     let mut prior = serde_json::Map::new();
-    for lent in record.fields.iter().rev() {
-        if current(live, &lent.field) == lent.field.set {
-            write(&mut patch, live, &lent.field, &lent.prior);
-            prior.insert(lent.field.pointer.clone(), lent.field.set.clone());
+    for term in terms.iter().rev() {
+        let field = &term.field;
+        let Some(lent) = record.fields.iter().find(|lent| lent.field == *field) else { continue };
+        if current(live, field) != field.set {
+            kept.push(field.pointer.clone());
+        } else if term.could_have_been(&lent.prior) {
+            write(&mut patch, live, field, &lent.prior);
+            prior.insert(field.pointer.clone(), field.set.clone());
         } else {
-            kept.push(lent.field.pointer.clone());
+            kept.push(format!("{} (what the record says of its value before cannot be)", field.pointer));
         }
+    }
+    let foreign =
+        record.fields.iter().filter(|lent| terms.iter().all(|term| term.field != lent.field)).count();
+    if foreign > 0 {
+        kept.push(format!(
+            "the record, which names {foreign} fields or values that {action} does not borrow here,"
+        ));
     }
     remove(&mut patch, &format!("/metadata/annotations/{}", escape(&key)));
     Decision::Patch { patch: Patch(patch), prior: Value::Object(prior), kept }
+}
+
+impl Term {
+    /// Whether a value may be given back: nothing that the API server would refuse, or that is no such value.
+    fn could_have_been(&self, prior: &Value) -> bool {
+        if prior.is_null() {
+            return true;
+        }
+        match self.prior {
+            Prior::Bool => prior.is_boolean(),
+            Prior::OneOf(words) => prior.as_str().is_some_and(|word| words.contains(&word)),
+            Prior::Label => prior.as_str().is_some_and(is_label_value),
+            Prior::Taint => prior.as_object().is_some_and(|taint| {
+                same_element(prior, &self.field)
+                    && taint.iter().all(|(key, value)| match (key.as_str(), value.as_str()) {
+                        ("key" | "effect", Some(_)) => true,
+                        ("value", Some(value)) => is_label_value(value),
+                        ("timeAdded", Some(at)) => at.parse::<jiff::Timestamp>().is_ok(),
+                        _ => false,
+                    })
+            }),
+        }
+    }
+}
+
+/// Whether the API server takes this text for the value of a label, and of a taint.
+fn is_label_value(text: &str) -> bool {
+    let inner = |letter: u8| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter);
+    let ends = [text.bytes().next(), text.bytes().last()];
+    text.len() <= 63
+        && text.bytes().all(inner)
+        && ends.into_iter().flatten().all(|letter| letter.is_ascii_alphanumeric())
 }
 
 fn same_object(live: &Value, object: &ObjectRef) -> bool {
@@ -203,7 +304,19 @@ fn same_object(live: &Value, object: &ObjectRef) -> bool {
 }
 
 fn record(live: &Value, key: &str) -> Option<Record> {
-    serde_json::from_str(live["metadata"]["annotations"][key].as_str()?).ok()
+    Some(Record::read(live["metadata"]["annotations"][key].as_str()?))
+}
+
+fn holds(live: &Value, guard: Guard) -> bool {
+    let consent = |label: &str| live["metadata"]["labels"][label] == "true";
+    match guard {
+        Guard::None => true,
+        Guard::Consent(label) => consent(label),
+        Guard::NeverStarted(label) => consent(label) && never_started(live),
+        Guard::StillDefault(pointer, default) => {
+            live.pointer(pointer).is_none_or(|value| value.is_null() || value == default)
+        }
+    }
 }
 
 /// A Job that never had a Pod, and that neither Kueue nor another controller runs.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use kube::core::ApiResource;
 use serde_json::Value;
 
-use super::loan::Loan;
+use super::loan::{Loan, Term};
 
 /// Field manager of every server-side apply.
 pub const FIELD_MANAGER: &str = "banyan";
@@ -142,6 +142,8 @@ pub enum Undo {
         object: ObjectRef,
         /// The action that it was borrowed for.
         action: String,
+        /// The fields that the action borrows on this kind; nothing else is written.
+        terms: Vec<Term>,
         /// Why.
         why: String,
     },

@@ -36,6 +36,16 @@ pub enum WriteError {
         /// The limit.
         limit: Duration,
     },
+    /// What stands on the object cannot be read, so it is not known what was before.
+    #[error(
+        "{what}: the annotation {annotation} cannot be read, so what was borrowed cannot be given back; set the fields as they are to be and remove the annotation"
+    )]
+    LoanUnreadable {
+        /// The object.
+        what: String,
+        /// The annotation.
+        annotation: String,
+    },
     /// The server refused it.
     #[error("{what}: {source}")]
     Api {
@@ -53,6 +63,7 @@ impl WriteError {
         match self {
             Self::Fenced { .. } => "NotLeading",
             Self::Timeout { .. } => "ApiServerTimeout",
+            Self::LoanUnreadable { .. } => "LoanUnreadable",
             Self::Api { source, .. } => match source.as_ref() {
                 kube::Error::Api(status) if status.is_forbidden() => "Forbidden",
                 kube::Error::Api(status) if status.is_conflict() => "Conflict",

@@ -78,6 +78,7 @@ fn batch() -> BatchEntry {
         },
         site: None,
         node_selector: [("zone".to_owned(), "gulou-1".to_owned())].into(),
+        deferrable: true,
         holdable: true,
         loans: vec![],
     }

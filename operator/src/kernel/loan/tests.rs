@@ -7,6 +7,21 @@ fn now() -> jiff::Timestamp {
     "2026-03-01T00:00:00Z".parse().unwrap()
 }
 
+const LABEL: &str = "banyan.dev/deferrable";
+
+/// What the two actions of these tests borrow.
+fn terms(action: &str) -> Vec<Term> {
+    let (loan, priors) = match action {
+        "HoldBatch" => (suspend("CronJob"), vec![Prior::Bool]),
+        _ => (taint(), vec![Prior::Label, Prior::Taint]),
+    };
+    loan.fields.into_iter().zip(priors).map(|(field, prior)| Term { field, prior }).collect()
+}
+
+fn returned(live: &Value, object: &ObjectRef, action: &str, owner: &Owner) -> Decision {
+    give_back(live, object, action, &terms(action), owner)
+}
+
 fn gulou() -> Owner {
     Owner { kind: "datacenter", name: "gulou-1".into() }
 }
@@ -29,7 +44,7 @@ fn suspend(kind: &str) -> Loan {
         object: object(kind),
         action: "HoldBatch".into(),
         fields: vec![Field { pointer: "/spec/suspend".into(), set: json!(true), element_keys: vec![] }],
-        guard: if kind == "Job" { Guard::NeverStarted } else { Guard::None },
+        guard: if kind == "Job" { Guard::NeverStarted(LABEL) } else { Guard::None },
         why: "test".into(),
     }
 }
@@ -96,7 +111,7 @@ fn a_loan_given_back_leaves_the_object_as_it_was() {
     {
         let held = send(&live, &take(&live, &loan, &gulou(), now()));
         assert_ne!(essence(held.clone()), essence(live.clone()));
-        let back = send(&held, &give_back(&held, &loan.object, &loan.action, &gulou()));
+        let back = send(&held, &returned(&held, &loan.object, &loan.action, &gulou()));
         assert_eq!(essence(back), essence(live));
     }
 }
@@ -109,7 +124,7 @@ fn other_peoples_taints_survive_both_ways() {
     // Somebody adds one while ours stands.
     let mut other = held.clone();
     other["spec"]["taints"].as_array_mut().unwrap().insert(0, json!({"key": "late", "effect": "NoExecute"}));
-    let back = send(&other, &give_back(&other, &taint().object, "PreferElsewhere", &gulou()));
+    let back = send(&other, &returned(&other, &taint().object, "PreferElsewhere", &gulou()));
     assert_eq!(
         back["spec"]["taints"],
         json!([{"key": "late", "effect": "NoExecute"}, {"key": "other", "effect": "NoSchedule"}])
@@ -121,8 +136,8 @@ fn taking_twice_does_nothing_the_second_time() {
     let live = cron_job(Some(false));
     let held = send(&live, &take(&live, &suspend("CronJob"), &gulou(), now()));
     assert_eq!(take(&held, &suspend("CronJob"), &gulou(), now()), Decision::Nothing(Nothing::Done));
-    let back = send(&held, &give_back(&held, &object("CronJob"), "HoldBatch", &gulou()));
-    assert_eq!(give_back(&back, &object("CronJob"), "HoldBatch", &gulou()), Decision::Nothing(Nothing::Done));
+    let back = send(&held, &returned(&held, &object("CronJob"), "HoldBatch", &gulou()));
+    assert_eq!(returned(&back, &object("CronJob"), "HoldBatch", &gulou()), Decision::Nothing(Nothing::Done));
 }
 
 #[test]
@@ -138,7 +153,7 @@ fn a_stale_observation_is_refused_by_the_version_test() {
 fn what_was_suspended_by_its_owner_is_never_ours_to_resume() {
     let live = cron_job(Some(true));
     assert_eq!(take(&live, &suspend("CronJob"), &gulou(), now()), Decision::Nothing(Nothing::AlreadySo));
-    assert_eq!(give_back(&live, &object("CronJob"), "HoldBatch", &gulou()), Decision::Nothing(Nothing::Done));
+    assert_eq!(returned(&live, &object("CronJob"), "HoldBatch", &gulou()), Decision::Nothing(Nothing::Done));
 }
 
 #[test]
@@ -149,7 +164,7 @@ fn a_users_change_to_a_held_object_is_kept_and_told() {
     // Not taken again …
     assert_eq!(take(&held, &suspend("CronJob"), &gulou(), now()), Decision::Nothing(Nothing::Done));
     // … and the undo removes the memory alone.
-    let decision = give_back(&held, &object("CronJob"), "HoldBatch", &gulou());
+    let decision = returned(&held, &object("CronJob"), "HoldBatch", &gulou());
     let Decision::Patch { kept, .. } = &decision else { panic!() };
     assert_eq!(kept, &["/spec/suspend"]);
     let back = send(&held, &decision);
@@ -163,7 +178,7 @@ fn one_resource_does_not_give_back_what_another_borrowed() {
     let held = send(&live, &take(&live, &suspend("CronJob"), &gulou(), now()));
     let by = Nothing::HeldBy("datacenter.gulou-1".into());
     assert_eq!(take(&held, &suspend("CronJob"), &mawei(), now()), Decision::Nothing(by.clone()));
-    assert_eq!(give_back(&held, &object("CronJob"), "HoldBatch", &mawei()), Decision::Nothing(by));
+    assert_eq!(returned(&held, &object("CronJob"), "HoldBatch", &mawei()), Decision::Nothing(by));
 }
 
 #[test]
@@ -175,8 +190,10 @@ fn a_later_object_by_the_same_name_is_not_touched() {
 
 #[test]
 fn a_job_that_has_started_or_belongs_to_another_manager_is_left() {
-    let fresh =
-        json!({"metadata": {"uid": "u1", "resourceVersion": "5"}, "spec": {"suspend": false}, "status": {}});
+    let fresh = json!({
+        "metadata": {"uid": "u1", "resourceVersion": "5", "labels": {LABEL: "true"}},
+        "spec": {"suspend": false}, "status": {}
+    });
     assert!(matches!(take(&fresh, &suspend("Job"), &gulou(), now()), Decision::Patch { .. }));
     let with = |path: &str, value: Value| {
         let mut job = fresh.clone();
@@ -197,8 +214,90 @@ fn a_job_that_has_started_or_belongs_to_another_manager_is_left() {
         );
     }
     let mut queued = fresh.clone();
-    queued["metadata"]["labels"] = json!({"kueue.x-k8s.io/queue-name": "q"});
+    queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = json!("q");
     assert_eq!(take(&queued, &suspend("Job"), &gulou(), now()), Decision::Nothing(Nothing::Guarded));
+}
+
+#[test]
+fn what_the_index_said_is_asked_of_the_live_object_again() {
+    let consent = Loan { guard: Guard::Consent(LABEL), ..suspend("CronJob") };
+    let mut live = cron_job(Some(false));
+    assert_eq!(take(&live, &consent, &gulou(), now()), Decision::Nothing(Nothing::Guarded));
+    live["metadata"]["labels"] = json!({LABEL: "false"});
+    assert_eq!(take(&live, &consent, &gulou(), now()), Decision::Nothing(Nothing::Guarded));
+    live["metadata"]["labels"] = json!({LABEL: "true"});
+    assert!(matches!(take(&live, &consent, &gulou(), now()), Decision::Patch { .. }));
+
+    let queue = |policy: Value| json!({"metadata": {"uid": "u1", "resourceVersion": "5"}, "spec": {"stopPolicy": policy}});
+    let hold = Loan {
+        fields: vec![Field { pointer: "/spec/stopPolicy".into(), set: json!("Hold"), element_keys: vec![] }],
+        guard: Guard::StillDefault("/spec/stopPolicy", "None"),
+        ..suspend("ClusterQueue")
+    };
+    let drained = take(&queue(json!("HoldAndDrain")), &hold, &gulou(), now());
+    assert_eq!(drained, Decision::Nothing(Nothing::Guarded));
+    for policy in [json!("None"), Value::Null] {
+        assert!(matches!(take(&queue(policy), &hold, &gulou(), now()), Decision::Patch { .. }));
+    }
+}
+
+/// The Node with a record on it that somebody else has written.
+fn forged(fields: &Value) -> Value {
+    let record = json!({"owner": "datacenter.gulou-1", "at": "2026-03-01T00:00:00Z", "fields": fields});
+    let mut live = node();
+    live["metadata"]["labels"]["banyan.dev/avoid"] = json!("pue");
+    live["metadata"]["annotations"][annotation("PreferElsewhere")] = json!(record.to_string());
+    live
+}
+
+#[test]
+fn a_record_names_no_field_and_no_value_of_its_own() {
+    let label =
+        |prior: Value| json!({"pointer": "/metadata/labels/banyan.dev~1avoid", "set": "pue", "prior": prior});
+    let taint = |prior: Value| {
+        json!({
+            "pointer": "/spec/taints", "elementKeys": ["key", "effect"], "prior": prior,
+            "set": {"key": "banyan.dev/pue", "effect": "PreferNoSchedule", "value": "gulou-1"}
+        })
+    };
+    let worse = [
+        // A label that a kubelet may not set, another's taint taken away, a taint for all.
+        json!([{"pointer": "/metadata/labels/node-restriction.kubernetes.io~1trusted", "set": null, "prior": "yes"}]),
+        json!([{"pointer": "/spec/taints", "set": {"key": "other", "effect": "NoSchedule"}, "elementKeys": ["key", "effect"], "prior": null}]),
+        json!([{"pointer": "/spec/taints", "set": [{"key": "other", "effect": "NoSchedule"}], "prior": []}]),
+        json!([label(json!({"a": "b"}))]),
+        json!([label(json!("not a label"))]),
+        json!([taint(json!({"key": "mine", "effect": "NoExecute"}))]),
+        json!([taint(json!({"key": "banyan.dev/pue", "effect": "PreferNoSchedule", "value": {}}))]),
+    ];
+    for fields in worse {
+        let mut live = forged(&fields);
+        let ours = json!({"key": "banyan.dev/pue", "effect": "PreferNoSchedule", "value": "gulou-1"});
+        live["spec"]["taints"].as_array_mut().unwrap().push(ours);
+        let decision = returned(&live, &object("Node"), "PreferElsewhere", &gulou());
+        let Decision::Patch { kept, .. } = &decision else { panic!("{decision:?}") };
+        assert_eq!(kept.len(), 1, "{fields}: {kept:?}");
+        let mut wanted = live.clone();
+        wanted["metadata"]["annotations"].as_object_mut().unwrap().remove(&annotation("PreferElsewhere"));
+        assert_eq!(essence(send(&live, &decision)), essence(wanted), "{fields}");
+    }
+    // What the action itself could have written is believed.
+    let live = forged(&json!([label(json!("heat"))]));
+    let given = send(&live, &returned(&live, &object("Node"), "PreferElsewhere", &gulou()));
+    assert_eq!(given["metadata"]["labels"]["banyan.dev/avoid"], "heat");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_neither_none_nor_overwritten() {
+    for text in ["", "{", "[]", r#"{"owner": "datacenter.gulou-1"}"#] {
+        let key = annotation("HoldBatch");
+        let mut live = cron_job(Some(true));
+        live["metadata"]["annotations"] = json!({&key: text});
+        let unreadable = Decision::Nothing(Nothing::Unreadable(key.clone()));
+        assert_eq!(take(&live, &suspend("CronJob"), &gulou(), now()), unreadable, "{text}");
+        assert_eq!(returned(&live, &object("CronJob"), "HoldBatch", &gulou()), unreadable, "{text}");
+        assert!(!records([(key.as_str(), text)].into_iter())[0].1.is_readable());
+    }
 }
 
 #[test]
