@@ -137,6 +137,7 @@ impl World {
             namespace: namespace.to_owned(),
             cluster_id,
             enforcement: true,
+            freeze_growth: true,
             prometheus: Clients::new(4, Arc::new(|_| {})),
             nodes: Arc::new(nodes),
             batch: Arc::new(batch),

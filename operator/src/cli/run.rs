@@ -72,6 +72,9 @@ pub struct Args {
     /// Whether actions may be taken at all in this installation.
     #[arg(long, env = "BANYAN_ENFORCEMENT", default_value_t = true, action = clap::ArgAction::Set)]
     enforcement: bool,
+    /// Whether the admission policy behind the action `FreezeGrowth` is installed.
+    #[arg(long, env = "BANYAN_FREEZE_GROWTH", default_value_t = true, action = clap::ArgAction::Set)]
+    freeze_growth: bool,
     /// Start the clock at this instant, for rehearsals on recorded data.
     #[arg(long, value_name = "RFC3339")]
     now: Option<Timestamp>,
@@ -169,6 +172,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             namespace: args.namespace.clone(),
             cluster_id,
             enforcement: args.enforcement,
+            freeze_growth: args.freeze_growth,
             prometheus,
             nodes: Arc::clone(&nodes),
             batch: Arc::clone(&batch),

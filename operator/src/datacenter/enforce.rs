@@ -2,7 +2,8 @@
 //! should be.
 //!
 //! One action a dwell, in the order of the spec; undone in reverse order, one a dwell. Whoever switches enforcement off
-//! gets everything back at once. Missing data, maintenance and suspend hold everything as it is.
+//! gets everything back at once, and so does whoever takes an action off the list. Missing data and maintenance hold
+//! everything else as it is, suspend everything.
 
 use banyan_crds::v1alpha1::{Action, EnforcementMode, EnforcementState, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -29,8 +30,10 @@ pub struct Situation<'a> {
     pub enabled: bool,
     /// Reason of the maintenance that is going on.
     pub maintenance: Option<&'a str>,
-    /// Mode of the spec; `None` without an enforcement section.
+    /// Mode of the spec; `None` without an enforcement section, or without what a verdict needs: meters and a target.
     pub mode: Option<EnforcementMode>,
+    /// The policy behind `FreezeGrowth` is installed.
+    pub freezes: bool,
     /// Actions of the spec, in order.
     pub wanted: &'a [Action],
     /// The operational verdict.
@@ -58,6 +61,8 @@ pub struct Decision {
     pub taken: Vec<Action>,
     /// Newly undone, in the order in which they are undone.
     pub undone: Vec<Action>,
+    /// Asked for and due, but refused.
+    pub refused: Vec<Action>,
     /// When the last step was, this one included.
     pub last_step: Option<Timestamp>,
     /// When the next step is due, if one is only waiting for the dwell.
@@ -80,59 +85,67 @@ const fn takes_load_away(action: Action) -> bool {
 /// One step.
 pub fn decide(situation: &Situation<'_>) -> Decision {
     let s = situation;
-    let keep = |state, reason, message: String| Decision {
-        state,
-        engaged: s.engaged.to_vec(),
-        taken: vec![],
-        undone: vec![],
-        last_step: s.last_step,
-        next_step: None,
-        reason,
-        message,
-    };
-    let off = if s.deleting {
-        Some(("Deleting", "the site is being deleted: everything is given back".to_owned()))
-    } else if s.suspended {
-        return keep(
-            held_or(s, EnforcementState::Clear),
-            "Suspended",
-            "suspended: nothing is taken or undone".to_owned(),
-        );
-    } else if s.mode.is_none() {
-        Some(("NotRequested", "no enforcement is asked for".to_owned()))
-    } else if !s.enabled {
-        Some(("Disabled", "enforcement is not for this installation: it is switched off, or the site's cluster is another one".to_owned()))
-    } else if s.mode == Some(EnforcementMode::Observe) {
-        let due = s.verdict == Verdict::Violated && !s.wanted.is_empty();
-        let (state, message) = if due {
-            let names: Vec<_> = s.wanted.iter().map(|action| format!("{action:?}")).collect();
-            (
-                EnforcementState::WouldAct,
-                format!("mode is Observe; Enforce would take {}: {}", names.join(", "), text(&s.advice)),
-            )
-        } else {
-            (EnforcementState::Clear, "mode is Observe; nothing would be due".to_owned())
-        };
-        return all_off(s, state, "Observing", message);
-    } else {
-        None
-    };
-    if let Some((reason, message)) = off {
-        return all_off(s, EnforcementState::Clear, reason, message);
+    if s.deleting {
+        return all_off(s, "Deleting", "the site is being deleted: everything is given back".to_owned());
     }
+    if s.suspended {
+        return held(s, "Suspended", "suspended: nothing is taken or undone".to_owned());
+    }
+    let Some(mode) = s.mode else {
+        let message = "no enforcement is asked for: it needs spec.enforcement, spec.energy and spec.pue";
+        return all_off(s, "NotRequested", message.to_owned());
+    };
+    if !s.enabled {
+        let message = "enforcement is not for this installation: it is switched off, or the site's cluster is another one";
+        return all_off(s, "Disabled", message.to_owned());
+    }
+    match mode {
+        EnforcementMode::Observe => observe(s),
+        EnforcementMode::Enforce => enforce(s),
+    }
+}
+
+/// Nothing is in force; what would be is told by the very step that Enforce would take, without waits between actions.
+fn observe(s: &Situation<'_>) -> Decision {
+    let would = enforce(&Situation {
+        mode: Some(EnforcementMode::Enforce),
+        engaged: &[],
+        last_step: None,
+        dwell: SignedDuration::ZERO,
+        ..s.clone()
+    });
+    let (state, words) = match would.state {
+        EnforcementState::Enforcing => {
+            let mut words = format!("Enforce would take {}: {}", list(&would.taken), text(&s.advice));
+            if !would.refused.is_empty() {
+                words = format!("{words}; it would refuse {}", list(&would.refused));
+            }
+            (EnforcementState::WouldAct, words)
+        }
+        EnforcementState::Refused => {
+            let words = format!("Enforce would refuse {}: {}", list(&would.refused), would.message);
+            (EnforcementState::Clear, words)
+        }
+        EnforcementState::Paused => {
+            (EnforcementState::Clear, format!("Enforce would wait: {}", would.message))
+        }
+        EnforcementState::Clear | EnforcementState::WouldAct => {
+            (EnforcementState::Clear, "nothing would be due".to_owned())
+        }
+    };
+    Decision { state, ..all_off(s, "Observing", format!("mode is Observe; {words}")) }
+}
+
+/// The step of a site whose mode is Enforce.
+fn enforce(s: &Situation<'_>) -> Decision {
     if let Some(reason) = s.maintenance {
-        return keep(
-            held_or(s, EnforcementState::Clear),
-            "Maintenance",
-            format!("maintenance ({reason}): nothing is taken or undone"),
-        );
+        let message =
+            format!("maintenance ({reason}): nothing is taken, and undone is what is no longer asked for");
+        return held(s, "Maintenance", message);
     }
     if s.verdict == Verdict::Unknown {
-        return keep(
-            held_or(s, EnforcementState::Clear),
-            "VerdictUnknown",
-            "the verdict is Unknown: nothing is taken or undone".to_owned(),
-        );
+        let message = "the verdict is Unknown: nothing is taken, and undone is what is no longer asked for";
+        return held(s, "VerdictUnknown", message.to_owned());
     }
 
     // A step in the future was taken by a clock that has been put right since.
@@ -145,13 +158,13 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     let mut taken = Vec::new();
     let mut undone = Vec::new();
     let mut next_step = None;
-    let mut refused = None;
+    let mut refused = Vec::new();
 
     // What the spec no longer names, or what turned out to make things worse, goes first and at once.
     for at in (0..engaged.len()).rev() {
         let action = engaged[at].0;
         let harmful = takes_load_away(action) && matches!(s.advice, Advice::WouldRaisePue(_));
-        if !s.wanted.contains(&action) || harmful {
+        if !asked_for(s, action) || harmful {
             undone.push(action);
             engaged.remove(at);
         }
@@ -161,8 +174,9 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             if engaged.iter().any(|(held, _)| held == action) {
                 continue;
             }
-            if takes_load_away(*action) && !matches!(s.advice, Advice::Helps(_)) {
-                refused = Some(*action);
+            let unsure = takes_load_away(*action) && !matches!(s.advice, Advice::Helps(_));
+            if unsure || !asked_for(s, *action) {
+                refused.push(*action);
                 continue;
             }
             if let Some(at) = ready_at.or_else(|| {
@@ -188,9 +202,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         }
     }
     let stepped = !taken.is_empty() || !undone.is_empty();
-    let names = |list: &[(Action, Timestamp)]| {
-        list.iter().map(|(action, _)| format!("{action:?}")).collect::<Vec<_>>().join(", ")
-    };
+    let in_force = list(&engaged.iter().map(|(action, _)| *action).collect::<Vec<_>>());
     let (state, reason, message) = if s.verdict != Verdict::Violated {
         if engaged.is_empty() {
             (EnforcementState::Clear, "Clear", "nothing is due".to_owned())
@@ -198,24 +210,25 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
             (
                 EnforcementState::Enforcing,
                 "Undoing",
-                format!(
-                    "the site is no longer violated; {} will be undone, one action a dwell",
-                    names(&engaged)
-                ),
+                format!("the site is no longer violated; {in_force} will be undone, one action a dwell"),
             )
         }
     } else if engaged.is_empty() {
-        match (&s.advice, refused) {
-            (Advice::WouldRaisePue(why), Some(_)) => {
-                (EnforcementState::Refused, "WouldRaisePUE", why.clone())
+        match (&s.advice, refused.iter().any(|action| takes_load_away(*action))) {
+            (Advice::WouldRaisePue(why), true) => (EnforcementState::Refused, "WouldRaisePUE", why.clone()),
+            (advice, true) => (EnforcementState::Refused, "NotSure", text(advice).to_owned()),
+            (_, false) if !refused.is_empty() => {
+                (EnforcementState::Refused, "PolicyMissing", NO_POLICY.to_owned())
             }
-            (advice, Some(_)) => (EnforcementState::Refused, "NotSure", text(advice).to_owned()),
-            (_, None) => (EnforcementState::Clear, "NothingToDo", "no action is asked for".to_owned()),
+            (_, false) => (EnforcementState::Clear, "NothingToDo", "no action is asked for".to_owned()),
         }
     } else {
-        let mut message = format!("in force: {}; {}", names(&engaged), text(&s.advice));
-        if let Some(action) = refused {
-            message = format!("{message}; {action:?} is refused");
+        let mut message = format!("in force: {in_force}; {}", text(&s.advice));
+        if !refused.is_empty() {
+            message = format!("{message}; {} is refused", list(&refused));
+            if refused.contains(&Action::FreezeGrowth) {
+                message = format!("{message}: {NO_POLICY}");
+            }
         }
         (EnforcementState::Enforcing, "Enforcing", message)
     };
@@ -224,6 +237,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         engaged,
         taken,
         undone,
+        refused,
         last_step: if stepped { Some(s.now) } else { s.last_step },
         next_step,
         reason,
@@ -237,23 +251,48 @@ fn text(advice: &Advice) -> &str {
     }
 }
 
-/// Paused if something is in force that would otherwise be looked at.
-fn held_or(s: &Situation<'_>, otherwise: EnforcementState) -> EnforcementState {
-    if s.engaged.is_empty() && s.mode != Some(EnforcementMode::Enforce) {
-        otherwise
-    } else {
-        EnforcementState::Paused
+/// Why a freeze is refused where nothing would carry it out.
+const NO_POLICY: &str =
+    "the admission policy of FreezeGrowth is not installed (freezeGrowth.enabled of the chart)";
+
+/// Whether the spec names the action, and this installation can carry it out.
+fn asked_for(s: &Situation<'_>, action: Action) -> bool {
+    s.wanted.contains(&action) && (action != Action::FreezeGrowth || s.freezes)
+}
+
+fn list(actions: &[Action]) -> String {
+    actions.iter().map(|action| format!("{action:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Nothing is taken, and nothing undone but what is no longer asked for; under suspend not even that.
+fn held(s: &Situation<'_>, reason: &'static str, message: String) -> Decision {
+    let (engaged, dropped): (Vec<_>, Vec<_>) =
+        s.engaged.iter().copied().partition(|(action, _)| s.suspended || asked_for(s, *action));
+    let undone: Vec<_> = dropped.into_iter().rev().map(|(action, _)| action).collect();
+    // Nothing waits where nothing is in force and nothing would be looked at.
+    let clear = engaged.is_empty() && s.mode != Some(EnforcementMode::Enforce);
+    Decision {
+        state: if clear { EnforcementState::Clear } else { EnforcementState::Paused },
+        engaged,
+        taken: vec![],
+        last_step: if undone.is_empty() { s.last_step } else { Some(s.now) },
+        undone,
+        refused: vec![],
+        next_step: None,
+        reason,
+        message,
     }
 }
 
-fn all_off(s: &Situation<'_>, state: EnforcementState, reason: &'static str, message: String) -> Decision {
+fn all_off(s: &Situation<'_>, reason: &'static str, message: String) -> Decision {
     let undone: Vec<_> = s.engaged.iter().rev().map(|(action, _)| *action).collect();
     Decision {
-        state,
+        state: EnforcementState::Clear,
         engaged: vec![],
         taken: vec![],
         last_step: if undone.is_empty() { s.last_step } else { Some(s.now) },
         undone,
+        refused: vec![],
         next_step: None,
         reason,
         message,
@@ -283,6 +322,7 @@ mod tests {
             enabled: true,
             maintenance: None,
             mode: Some(EnforcementMode::Enforce),
+            freezes: true,
             wanted: &ALL,
             verdict: Verdict::Violated,
             advice: Advice::Helps("helps".into()),
@@ -401,6 +441,68 @@ mod tests {
         let engaged = [(HoldBatch, at(0))];
         let kept = decide(&Situation { advice, ..violated(&engaged, Some(at(0)), at(90)) });
         assert_eq!(kept.engaged[0], engaged[0]);
+    }
+
+    #[test]
+    fn an_action_taken_out_of_the_spec_is_undone_at_once_also_while_nothing_can_be_judged() {
+        let engaged = [(HoldBatch, at(0)), (FreezeGrowth, at(60))];
+        let fewer = Situation { wanted: &[FreezeGrowth], ..violated(&engaged, Some(at(60)), at(61)) };
+        for situation in [
+            Situation { verdict: Verdict::Unknown, ..fewer.clone() },
+            Situation { maintenance: Some("UPS test"), ..fewer.clone() },
+        ] {
+            let decision = decide(&situation);
+            assert_eq!((decision.undone, decision.state), (vec![HoldBatch], EnforcementState::Paused));
+            assert_eq!(decision.engaged, [(FreezeGrowth, at(60))]);
+        }
+        let suspended = decide(&Situation { suspended: true, ..fewer });
+        assert_eq!((suspended.undone, suspended.engaged), (vec![], engaged.to_vec()));
+    }
+
+    #[test]
+    fn observe_tells_what_enforce_would_do_and_no_more() {
+        let observing = Situation { mode: Some(EnforcementMode::Observe), ..violated(&[], None, at(0)) };
+        let told = |situation: Situation<'_>| {
+            let decision = decide(&situation);
+            (decision.state, decision.message)
+        };
+        let (state, all) = told(observing.clone());
+        assert_eq!(state, EnforcementState::WouldAct);
+        assert!(all.contains("would take HoldBatch, PreferElsewhere, FreezeGrowth: helps"), "{all}");
+        let harmful = Situation { advice: Advice::WouldRaisePue("underloaded".into()), ..observing.clone() };
+        let (state, some) = told(harmful.clone());
+        assert_eq!(state, EnforcementState::WouldAct);
+        assert!(
+            some.contains("take FreezeGrowth: underloaded; it would refuse HoldBatch, PreferElse"),
+            "{some}"
+        );
+        let (state, none) = told(Situation { wanted: &[HoldBatch], ..harmful });
+        assert_eq!(state, EnforcementState::Clear);
+        assert!(none.contains("would refuse HoldBatch: underloaded"), "{none}");
+        for (situation, word) in [
+            (Situation { verdict: Verdict::Unknown, ..observing.clone() }, "wait: the verdict is Unknown"),
+            (
+                Situation { maintenance: Some("UPS test"), ..observing.clone() },
+                "wait: maintenance (UPS test)",
+            ),
+            (Situation { verdict: Verdict::Compliant, ..observing }, "nothing would be due"),
+        ] {
+            let (state, message) = told(situation);
+            assert!(state == EnforcementState::Clear && message.contains(word), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_freeze_that_nothing_carries_out_is_refused() {
+        let missing = Situation { freezes: false, wanted: &[FreezeGrowth], ..violated(&[], None, at(0)) };
+        let refused = decide(&missing);
+        assert_eq!((refused.state, refused.reason), (EnforcementState::Refused, "PolicyMissing"));
+        // One in force is lifted at once, whatever the verdict.
+        let engaged = [(HoldBatch, at(0)), (FreezeGrowth, at(0))];
+        for verdict in [Verdict::Violated, Verdict::Unknown] {
+            let missing = Situation { freezes: false, verdict, ..violated(&engaged, Some(at(0)), at(1)) };
+            assert_eq!(decide(&missing).undone, [FreezeGrowth]);
+        }
     }
 
     #[test]

@@ -186,6 +186,17 @@ pub fn leftovers(estate: &Estate, owner: &Owner) -> Vec<Undo> {
         .collect()
 }
 
+/// The action that something is taken back for.
+pub fn action_of(undo: &Undo) -> Option<Action> {
+    let of = match undo {
+        Undo::Remove { action, .. } => action.as_deref()?,
+        Undo::Return { action, .. } => action,
+    };
+    [Action::HoldBatch, Action::PreferElsewhere, Action::FreezeGrowth]
+        .into_iter()
+        .find(|action| name(*action) == of)
+}
+
 type Belongs<'a> = Box<dyn Fn(&str, Option<&LabelSelector>) -> bool + 'a>;
 
 /// A loan that stands on an object.

@@ -27,6 +27,8 @@ use crate::{
 
 /// How long credentials and certificates read from Secrets and `ConfigMaps` are taken to be current.
 const SETTINGS_FOR: Duration = Duration::from_mins(2);
+/// Type of Secrets that hold a credential of this cluster's API server.
+const SERVICE_ACCOUNT_TOKEN: &str = "kubernetes.io/service-account-token";
 /// How long the identity of a cluster is taken to be known.
 const CLUSTER_FOR: Duration = Duration::from_mins(10);
 /// How long after a server failed the days are looked at again.
@@ -120,6 +122,8 @@ pub struct Observation {
     pub estate: Estate,
     /// Enforcement is on in this installation.
     pub enforcement: bool,
+    /// The admission policy of `FreezeGrowth` is part of this installation.
+    pub freeze_growth: bool,
     /// Whether the site's cluster is the one that Banyan runs in; what is wrong with it where that cannot be told.
     pub here: Result<bool, Blind>,
 }
@@ -134,6 +138,8 @@ pub struct Observer {
     pub cluster_id: String,
     /// Enforcement is on in this installation.
     pub enforcement: bool,
+    /// The admission policy of `FreezeGrowth` is part of this installation.
+    pub freeze_growth: bool,
     /// Clients of the servers that hold readings.
     pub prometheus: Clients,
     /// Nodes.
@@ -228,6 +234,7 @@ impl Observer {
             racks_in_use: None,
             estate,
             enforcement: self.enforcement,
+            freeze_growth: self.freeze_growth,
             here: self.place(dc, twins).await,
             status,
             found,
@@ -463,30 +470,7 @@ impl Observer {
     async fn settings(&self, server: &PrometheusServer) -> Result<Settings, Blind> {
         let auth = match &server.auth_secret_ref {
             None => None,
-            Some(reference) => {
-                let secret = self.secret(&reference.name.0).await?;
-                let value = |key: &str| {
-                    let bytes = secret.data.as_ref()?.get(key)?;
-                    String::from_utf8(bytes.0.clone()).ok()
-                };
-                Some(match (value("token"), value("username"), value("password")) {
-                    (Some(token), ..) => Auth::Bearer(crate::prometheus::Secret::new(&token)),
-                    (None, Some(username), Some(password)) => Auth::Basic {
-                        username: username.trim_end_matches(['\r', '\n']).to_owned(),
-                        password: crate::prometheus::Secret::new(&password),
-                    },
-                    _ => {
-                        return Err(Blind {
-                            reason: "SecretIncomplete",
-                            message: format!(
-                                "Secret {}: it needs the key token, or the keys username and password",
-                                reference.name
-                            ),
-                            empty: false,
-                        });
-                    }
-                })
-            }
+            Some(reference) => Some(credentials(&self.secret(&reference.name.0).await?, &reference.name.0)?),
         };
         let ca_pem = match &server.ca_config_map_ref {
             None => None,
@@ -519,6 +503,35 @@ impl Observer {
             message: format!("Secret {name} has no text under the key {key}"),
             empty: false,
         })
+    }
+}
+
+/// What a Secret says about who asks. The message never has what is in it.
+fn credentials(secret: &Secret, name: &str) -> Result<Auth, Blind> {
+    let refused = |reason, message| Err(Blind { reason, message, empty: false });
+    if secret.type_.as_deref() == Some(SERVICE_ACCOUNT_TOKEN) {
+        return refused(
+            "SecretRefused",
+            format!(
+                "Secret {name} is the token of a service account, which is for the API server and goes to no other \
+                 server; name a Secret with credentials made for this Prometheus"
+            ),
+        );
+    }
+    let value = |key: &str| {
+        let bytes = secret.data.as_ref()?.get(key)?;
+        String::from_utf8(bytes.0.clone()).ok()
+    };
+    match (value("token"), value("username"), value("password")) {
+        (Some(token), ..) => Ok(Auth::Bearer(crate::prometheus::Secret::new(&token))),
+        (None, Some(username), Some(password)) => Ok(Auth::Basic {
+            username: username.trim_end_matches(['\r', '\n']).to_owned(),
+            password: crate::prometheus::Secret::new(&password),
+        }),
+        _ => refused(
+            "SecretIncomplete",
+            format!("Secret {name}: it needs the key token, or the keys username and password"),
+        ),
     }
 }
 
@@ -601,4 +614,26 @@ async fn extremes(client: &PrometheusClient, query: &str, at: i64) -> Result<(f6
         values.iter().copied().fold(f64::INFINITY, f64::min),
         values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_service_accounts_token_is_not_sent_to_a_prometheus() {
+        let secret = |kind: &str| -> Secret {
+            serde_json::from_value(json!({"type": kind, "data": {"token": "dG9rZW4="}})).unwrap()
+        };
+        assert!(matches!(credentials(&secret("Opaque"), "prom"), Ok(Auth::Bearer(_))));
+        let refused = credentials(&secret("kubernetes.io/service-account-token"), "prom").unwrap_err();
+        assert_eq!(refused.reason, "SecretRefused");
+        assert!(
+            refused.message.contains("prom") && !refused.message.contains("token="),
+            "{}",
+            refused.message
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use banyan_crds::{
     conditions,
     v1alpha1::{
-        AnnualStatus, BudgetStatus, BurnRate, DataCenter, DataCenterStatus, EnforcementState,
+        Action, AnnualStatus, BudgetStatus, BurnRate, DataCenter, DataCenterStatus, EnforcementState,
         EnforcementStatus, EngagedAction, ForecastStatus, IndicatorsStatus, Interval, ModelStatus,
         MonthStatus, OperationalStatus, Verdict,
     },
@@ -134,7 +134,11 @@ pub fn plan(
             suspended: dc.spec.suspend,
             enabled: seen.enforcement && seen.here != Ok(false),
             maintenance: quiet.map(|quiet| quiet.reason.as_str()),
-            mode: enforcement.map(|enforcement| enforcement.mode),
+            // Without meters or a target there is no verdict to act on, and nothing in force may outlive the other.
+            mode: enforcement
+                .filter(|_| dc.spec.energy.is_some() && dc.spec.pue.is_some())
+                .map(|enforcement| enforcement.mode),
+            freezes: seen.freeze_growth,
             wanted: enforcement.map_or(&[][..], |enforcement| &enforcement.actions),
             // A site whose place cannot be told is neither enforced nor released.
             verdict: if seen.here.is_err() && !deleting { Verdict::Unknown } else { verdict },
@@ -159,10 +163,17 @@ pub fn plan(
     );
     let suspended = dc.spec.suspend && !deleting;
     if suspended || decision.state == EnforcementState::Paused {
-        // Nothing is taken and nothing given back; whatever is on loan stays so.
+        // Nothing is taken, and whatever is on loan stays so …
         entries.lending |= !entries.undo.is_empty();
-        entries.undo.clear();
         entries.borrow.clear();
+        entries.undo.retain_mut(|group| {
+            // … but what is no longer asked for, and what is no longer the site's or no longer consents.
+            let due = |action: Action| {
+                decision.undone.contains(&action) || decision.engaged.iter().any(|(held, _)| *held == action)
+            };
+            group.retain(|undo| !suspended && holds::action_of(undo).is_some_and(due));
+            !group.is_empty()
+        });
     }
     if suspended {
         entries.own.clear();
@@ -178,10 +189,12 @@ pub fn plan(
         seen.now,
     ));
     for action in &decision.taken {
-        notices.push(Notice::warning("ActionTaken", format!("{action:?}: {}", decision.message)));
+        let message = format!("{action:?}: {}", decision.message);
+        notices.push(Notice::warning("ActionTaken", message).of_action(holds::name(*action)));
     }
     for action in &decision.undone {
-        notices.push(Notice::normal("ActionUndone", format!("{action:?}: {}", decision.message)));
+        let message = format!("{action:?}: {}", decision.message);
+        notices.push(Notice::normal("ActionUndone", message).of_action(holds::name(*action)));
     }
     if let Some(at) = decision.next_step {
         let wait = at.duration_since(seen.now).max(SignedDuration::from_secs(1));
@@ -310,6 +323,14 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
             // What stood before the meters went out of sight stands again, and is judged from there.
             (Some(_), Some(known)) => Standing { verdict: known, ..standing },
             _ => standing,
+        }
+    });
+    // Without a target nothing stands, and a later target is not violated by what an earlier one was.
+    let standing = standing.map(|standing| match (&site.glide, standing.verdict) {
+        (Some(_), _) => standing,
+        (None, Verdict::Unknown) => Standing { last_known: None, streak: 0, ..standing },
+        (None, _) => {
+            Standing { verdict: Verdict::Unknown, since: now, last_known: None, streak: 0, ..standing }
         }
     });
     let blind = blinding(meters, seen);

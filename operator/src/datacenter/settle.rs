@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use banyan_crds::{
     conditions::READY,
-    v1alpha1::{ActionRecord, DataCenterStatus},
+    v1alpha1::{Action, ActionRecord, DataCenterStatus, EnforcementState},
 };
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use super::{holds, words::NOT_ENFORCING};
 use crate::kernel::executor::{Deed, Done, Outcome};
 
 /// Actions that the status keeps.
 const KEPT: usize = 20;
-/// Objects that a record names before it counts the rest.
+/// Objects that a record names, with their values before, until it counts the rest.
 const NAMED: usize = 5;
 
 /// The status to write.
@@ -43,20 +44,79 @@ pub fn settle(
                 format!("{object} is held for {holder}; do two sites select the same objects?"),
             ))
         });
+    let cause = wrong
+        .as_ref()
+        .map_or_else(|| "the DataCenter is being deleted".to_owned(), |(_, message)| message.clone());
+    withdraw(&mut status, previous, outcome, &cause, now);
     if let Some((reason, message)) = wrong
         && let Some(ready) = status.conditions.iter_mut().find(|condition| condition.type_ == READY)
     {
-        if ready.status != "False" {
-            "False".clone_into(&mut ready.status);
-            ready.last_transition_time = previous
-                .and_then(|status| status.conditions.iter().find(|condition| condition.type_ == READY))
-                .filter(|before| before.status == "False")
-                .map_or(Time(now), |before| before.last_transition_time.clone());
-        }
-        reason.clone_into(&mut ready.reason);
-        ready.message = message;
+        restate(ready, previous, "False", reason, message, now);
     }
     status
+}
+
+/// Takes out of force what this look was to take and nothing carries, so that the status claims nothing that is not so
+/// and the next look tries it again.
+fn withdraw(
+    status: &mut DataCenterStatus,
+    previous: Option<&DataCenterStatus>,
+    outcome: &Outcome,
+    cause: &str,
+    now: Timestamp,
+) {
+    let before = previous.and_then(|status| status.enforcement.as_ref());
+    let Some(enforcement) = &mut status.enforcement else { return };
+    let stood = |action: Action| {
+        before.is_some_and(|before| before.engaged.iter().any(|engaged| engaged.action == action))
+    };
+    let (kept, withdrawn): (Vec<_>, Vec<_>) = std::mem::take(&mut enforcement.engaged)
+        .into_iter()
+        .partition(|engaged| stood(engaged.action) || outcome.carried_out(&holds::name(engaged.action)));
+    enforcement.engaged = kept;
+    if withdrawn.is_empty() {
+        return;
+    }
+    let names: Vec<_> = withdrawn.iter().map(|engaged| holds::name(engaged.action)).collect();
+    let undone = before.is_some_and(|before| before.engaged.len() > enforcement.engaged.len());
+    if !undone {
+        enforcement.last_step = before.and_then(|before| before.last_step.clone());
+    }
+    let nothing = enforcement.engaged.is_empty();
+    if nothing {
+        let state = before.map_or(EnforcementState::Clear, |before| before.state);
+        // Nothing is in force: an `Enforcing` of before ended with this look.
+        enforcement.state =
+            if state == EnforcementState::Enforcing { EnforcementState::Clear } else { state };
+        enforcement.since = before
+            .filter(|before| before.state == enforcement.state)
+            .map_or(Time(now), |before| before.since.clone());
+    }
+    if let Some(condition) = status.conditions.iter_mut().find(|condition| condition.type_ == NOT_ENFORCING) {
+        let message = format!("{} was due and could not be carried out: {cause}", names.join(", "));
+        let truth = if nothing { "True" } else { "False" };
+        restate(condition, previous, truth, "NotCarriedOut", message, now);
+    }
+}
+
+/// Says something else in a planned condition; it has been so since it first was, not since this look.
+fn restate(
+    condition: &mut Condition,
+    previous: Option<&DataCenterStatus>,
+    truth: &str,
+    reason: &str,
+    message: String,
+    now: Timestamp,
+) {
+    if condition.status != truth {
+        truth.clone_into(&mut condition.status);
+        condition.last_transition_time = previous
+            .and_then(|status| status.conditions.iter().find(|before| before.type_ == condition.type_))
+            .filter(|before| before.status == truth)
+            .map_or(Time(now), |before| before.last_transition_time.clone());
+    }
+    reason.clone_into(&mut condition.reason);
+    condition.message = message;
 }
 
 /// One record for each action and kind of deed, however many objects it touched.
@@ -81,6 +141,7 @@ pub fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
         .filter_map(|key| {
             let group = groups.remove(&key)?;
             let (action, why) = key;
+            let prior = priors(&group);
             let mut objects: Vec<&str> = group.iter().map(|done| done.object.as_str()).collect();
             objects.sort_unstable();
             let rest = objects.len().saturating_sub(NAMED);
@@ -95,7 +156,6 @@ pub fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
             if !kept.is_empty() {
                 why = format!("{why}; left as somebody else had set it meanwhile: {}", kept.join(", "));
             }
-            let prior = group.first().filter(|done| !done.prior.is_null()).map(|done| done.prior.to_string());
             Some(ActionRecord {
                 at: Time(now),
                 action,
@@ -107,6 +167,19 @@ pub fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
             })
         })
         .collect()
+}
+
+/// The values before: once where they were the same everywhere, else by object.
+fn priors(group: &[&Done]) -> Option<String> {
+    let mut told: Vec<_> = group.iter().filter(|done| !done.prior.is_null()).collect();
+    let first = told.first()?;
+    if told.iter().all(|done| done.prior == first.prior) {
+        return Some(first.prior.to_string());
+    }
+    told.sort_by(|a, b| a.object.cmp(&b.object));
+    let by_object: Vec<_> =
+        told.iter().take(NAMED).map(|done| format!("{}: {}", done.object, done.prior)).collect();
+    Some(by_object.join("; "))
 }
 
 /// At most `limit` characters, which is how the schema counts.
@@ -147,6 +220,68 @@ mod tests {
         assert_eq!(status.actions.len(), 1);
         assert!(status.actions[0].object.ends_with("and 3 more"), "{}", status.actions[0].object);
         assert_eq!(status.actions[0].prior.as_deref(), Some(r#"{"/spec/suspend":false}"#));
+    }
+
+    #[test]
+    fn values_before_that_differ_are_told_by_object() {
+        let other = Done { prior: json!({"/spec/suspend": null}), ..held("CronJob a/0") };
+        let records = records(&[held("CronJob a/1"), other], now());
+        assert_eq!(
+            records[0].prior.as_deref(),
+            Some(r#"CronJob a/0: {"/spec/suspend":null}; CronJob a/1: {"/spec/suspend":false}"#)
+        );
+    }
+
+    /// A plan that takes `HoldBatch`, from nothing.
+    fn taking() -> (DataCenterStatus, DataCenterStatus) {
+        let status = |enforcement: Value, truth, reason| DataCenterStatus {
+            enforcement: serde_json::from_value(enforcement).unwrap(),
+            conditions: banyan_crds::conditions::merge(
+                &[],
+                &[
+                    banyan_crds::conditions::Stated::new(READY, true, "Reconciled", ""),
+                    banyan_crds::conditions::Stated::new(NOT_ENFORCING, truth, reason, ""),
+                ],
+                None,
+                now(),
+            ),
+            ..DataCenterStatus::default()
+        };
+        let before = status(json!({"state": "Clear", "since": "2026-02-01T00:00:00Z"}), true, "Clear");
+        let planned = json!({
+            "state": "Enforcing", "since": "2026-03-01T00:00:00Z", "lastStep": "2026-03-01T00:00:00Z",
+            "engaged": [{"action": "HoldBatch", "since": "2026-03-01T00:00:00Z"}]
+        });
+        (before, status(planned, false, "Enforcing"))
+    }
+
+    #[test]
+    fn an_action_that_nothing_carries_is_not_claimed_and_is_tried_again() {
+        let (before, planned) = taking();
+        let failed = || vec![WriteError::Fenced { what: "CronJob a/b".into() }];
+        for outcome in [
+            Outcome { failures: failed(), ..Outcome::default() },
+            Outcome { abandoned: true, ..Outcome::default() },
+            Outcome { held_by_others: vec![("CronJob a/b".into(), "c".into())], ..Outcome::default() },
+        ] {
+            let status = settle(planned.clone(), Some(&before), &outcome, now());
+            assert_eq!(status.enforcement, before.enforcement, "{outcome:?}");
+            let condition = &status.conditions[1];
+            assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "NotCarriedOut"));
+            assert!(condition.message.starts_with("HoldBatch was due"), "{}", condition.message);
+        }
+    }
+
+    #[test]
+    fn an_action_that_something_carries_or_nothing_hindered_is_in_force() {
+        let (before, planned) = taking();
+        let failures = vec![WriteError::Fenced { what: "CronJob a/c".into() }];
+        for outcome in
+            [Outcome { failures, done: vec![held("CronJob a/b")], ..Outcome::default() }, Outcome::default()]
+        {
+            let status = settle(planned.clone(), Some(&before), &outcome, now());
+            assert_eq!(status.enforcement, planned.enforcement);
+        }
     }
 
     #[test]

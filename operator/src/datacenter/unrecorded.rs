@@ -100,6 +100,7 @@ mod tests {
             engaged: taken.iter().map(|action| (*action, Timestamp::UNIX_EPOCH)).collect(),
             taken: taken.to_vec(),
             undone: undone.to_vec(),
+            refused: vec![],
             last_step: None,
             next_step: None,
             reason: "Enforcing",

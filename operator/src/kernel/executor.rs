@@ -107,9 +107,17 @@ pub struct Outcome {
     pub held_by_others: Vec<(String, String)>,
     /// What failed.
     pub failures: Vec<WriteError>,
+    /// Nothing was begun: the finalizer without which nothing may be borrowed could not be put on.
+    pub abandoned: bool,
 }
 
 impl Outcome {
+    /// Whether an action that the plan takes was carried out: on some object, or there was nothing in its way.
+    pub fn carried_out(&self, action: &str) -> bool {
+        let undisturbed = !self.abandoned && self.failures.is_empty() && self.held_by_others.is_empty();
+        undisturbed || self.done.iter().any(|done| done.action.as_deref() == Some(action))
+    }
+
     /// Puts what was met at once into an order of its own, so that the same trouble gives the same words.
     fn in_order(&mut self) {
         self.failures.sort_by_key(ToString::to_string);
@@ -151,6 +159,7 @@ impl Executor {
         };
         if !matches!(held, Ok(true)) {
             // Without it nothing may be borrowed: a deletion would leave it behind.
+            outcome.abandoned = true;
             outcome.failures.extend(held.err());
             self.finish(subject, status, overlay, settle, &outcome)
                 .await
@@ -190,7 +199,9 @@ impl Executor {
         if let Err(error) = self.finish(subject, status, overlay, settle, &outcome).await {
             outcome.failures.push(error);
         }
-        for notice in notices.iter().chain(&told(&outcome)) {
+        let happened =
+            |notice: &&Notice| notice.action.as_ref().is_none_or(|action| outcome.carried_out(action));
+        for notice in notices.iter().filter(happened).chain(&told(&outcome)) {
             self.events.tell(&subject.reference, notice).await;
         }
         if !finalizer

@@ -158,17 +158,24 @@ pub struct Notice {
     pub reason: &'static str,
     /// What happened, and what to do next.
     pub message: String,
+    /// The action that it tells of, where it does: told only if the action was carried out.
+    pub action: Option<String>,
 }
 
 impl Notice {
     /// The normal course of things.
     pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { warning: false, reason, message: message.into() }
+        Self { warning: false, reason, message: message.into(), action: None }
     }
 
     /// A warning.
     pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { warning: true, reason, message: message.into() }
+        Self { warning: true, reason, message: message.into(), action: None }
+    }
+
+    /// The same of an action.
+    pub fn of_action(self, action: impl Into<String>) -> Self {
+        Self { action: Some(action.into()), ..self }
     }
 }
 

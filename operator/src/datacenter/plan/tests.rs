@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use banyan_crds::v1alpha1::Action;
 use serde_json::{Value, json};
 
 use super::*;
@@ -112,6 +111,7 @@ fn seen(fixed: f64, ratio: f64) -> Observation {
             batch: vec![batch()],
         },
         enforcement: true,
+        freeze_growth: true,
         here: Ok(true),
     }
 }
@@ -367,6 +367,44 @@ fn another_sites_cluster_is_left_to_the_banyan_that_runs_there() {
     let plan = run(&elsewhere, &first);
     assert_eq!(loans(&plan).len(), 0);
     assert_eq!(condition(&plan, "ClusterIdentified").1, "AnotherCluster");
+}
+
+#[test]
+fn what_is_no_longer_asked_for_is_given_back_while_nothing_can_be_judged() {
+    let first = seen(1e4, 1.40);
+    let mut then = after(run(&dc(&json!({})), &first), &first, first.now);
+    // The CronJob carries its loan now, and Prometheus is down.
+    let key = crate::kernel::loan::annotation("HoldBatch");
+    let record = r#"{"owner":"datacenter.gulou-1","at":"2026-06-17T04:00:00Z","fields":[]}"#;
+    then.estate.batch[0].loans = crate::kernel::loan::records([(key.as_str(), record)].into_iter());
+    let down = Blind { reason: "PrometheusUnreachable", message: "no answer".into(), empty: false };
+    for answer in then.samples.values_mut() {
+        *answer = Err(down.clone());
+    }
+    let same = run(&dc(&json!({})), &then);
+    assert_eq!((same.undo.len(), same.finalizer), (0, true));
+    let fewer = run(&dc(&json!({"spec": {"enforcement": {"actions": ["FreezeGrowth"]}}})), &then);
+    assert_eq!(fewer.undo.len(), 1, "{:?}", fewer.undo);
+    assert!(fewer.status.enforcement.as_ref().unwrap().engaged.is_empty());
+    // So is one whose owner has taken back the consent.
+    then.estate.batch[0].deferrable = false;
+    assert_eq!(run(&dc(&json!({})), &then).undo.len(), 1);
+    assert_eq!(run(&dc(&json!({"spec": {"suspend": true}})), &then).undo.len(), 0);
+}
+
+#[test]
+fn without_a_target_everything_is_given_back_and_the_next_one_is_judged_anew() {
+    let first = seen(1e4, 1.40);
+    let mut then = after(run(&dc(&json!({})), &first), &first, first.now);
+    let aimless = dc(&json!({"spec": {"pue": null}}));
+    let plan = run(&aimless, &then);
+    assert_eq!(condition(&plan, "NotEnforcing").1, "NotRequested");
+    assert!(plan.status.enforcement.as_ref().unwrap().engaged.is_empty());
+    assert_eq!(plan.status.operational.as_ref().unwrap().verdict, Verdict::Unknown);
+    then = after(plan, &then, first.now);
+    assert_eq!(Some(&run(&aimless, &then).status), then.status.as_ref(), "no change without a change");
+    let again = run(&dc(&json!({})), &then);
+    assert_eq!((again.status.enforcement.unwrap().engaged, again.borrow.len()), (vec![], 0));
 }
 
 #[test]
