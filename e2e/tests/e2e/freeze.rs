@@ -269,7 +269,10 @@ async fn a_frozen_site_takes_no_new_workloads_and_everything_else_goes_on(world:
         workload("apps/v1", "Deployment", "labelled", &Wish { pod_label: Some(SITE), ..Wish::default() });
     let mover = workload("apps/v1", "Deployment", "mover", &at("elsewhere"));
     let nightly = workload("batch/v1", "CronJob", "nightly", &at(SITE));
-    for object in [&old, &labelled, &mover, &nightly] {
+    let mut idle =
+        workload("apps/v1", "Deployment", "idle", &Wish { pod_label: Some(SITE), ..Wish::default() });
+    idle["spec"]["replicas"] = json!(0);
+    for object in [&old, &labelled, &mover, &nightly, &idle] {
         author
             .api(object, CITY)
             .create(&PostParams::default(), &serde_json::from_value(object.clone())?)
@@ -278,8 +281,9 @@ async fn a_frozen_site_takes_no_new_workloads_and_everything_else_goes_on(world:
 
     scene.freeze(SITE, &format!("{ZONE}={SITE},room=a"), &probe).await?;
     creations(author).await?;
-    changes(author, [&old, &labelled, &mover, &nightly]).await?;
+    changes(author, [&old, &labelled, &mover, &nightly, &idle]).await?;
     others(plane).await?;
+    owners(plane).await?;
 
     // Two sites: each refuses what asks for it, in its own name.
     let second = workload("v1", "Pod", "second", &at("frozen-2"));
@@ -336,18 +340,36 @@ async fn creations(author: &Author) -> Result<()> {
     taken(author.create(&agent, CITY).await?, "a DaemonSet")?;
     let mut none = workload("apps/v1", "Deployment", "none", &at(SITE));
     none["spec"]["replicas"] = json!(0);
-    taken(author.create(&none, CITY).await?, "a Deployment of no replica")
+    // It would come in by a scale, which does not show where it wants to be.
+    refused(author.create(&none, CITY).await?, "a Deployment of no replica", SITE)?;
+    none["spec"]["template"]["spec"]["nodeSelector"] = json!({});
+    taken(author.create(&none, CITY).await?, "a Deployment of no replica elsewhere")?;
+    let elsewhere =
+        json!({ "matchExpressions": [{ "key": ZONE, "operator": "In", "values": ["elsewhere"] }] });
+    for (count, passes) in [(8, true), (9, false)] {
+        let wish = Wish { affinity: Some(json!(vec![elsewhere.clone(); count])), ..Wish::default() };
+        let answer = author.create(&workload("v1", "Pod", "terms", &wish), CITY).await?;
+        let what = format!("an affinity of {count} terms");
+        if passes { taken(answer, &what) } else { refused(answer, &what, SITE) }?;
+    }
+    Ok(())
 }
 
 /// What was there may shrink, roll out and be suspended, and may not grow or move to the site.
-async fn changes(author: &Author, [old, labelled, mover, nightly]: [&Value; 4]) -> Result<()> {
+async fn changes(author: &Author, [old, labelled, mover, nightly, idle]: [&Value; 5]) -> Result<()> {
     let replicas = |count: u32| json!({ "spec": { "replicas": count } });
     let image = json!({ "spec": { "template": { "metadata": { "annotations": { "roll": "out" } } } } });
     let to_site =
         json!({ "spec": { "template": { "spec": { "nodeSelector": { ZONE: SITE, "room": "a" } } } } });
     refused(author.change(old, CITY, replicas(2)).await?, "growth", SITE)?;
-    refused(author.change(mover, CITY, to_site).await?, "a move to the site", SITE)?;
+    refused(author.change(mover, CITY, to_site.clone()).await?, "a move to the site", SITE)?;
     refused(author.scale(labelled, CITY, 2).await?, "growth by scale, with the label in the selector", SITE)?;
+    // Neither shows in a later scale where the Pods want to be, so the number they come with says nothing.
+    let mut empty = to_site.clone();
+    empty["spec"]["replicas"] = json!(0);
+    refused(author.change(mover, CITY, empty).await?, "a move to the site with no replica", SITE)?;
+    refused(author.scale(idle, CITY, 1).await?, "the first replica by scale", SITE)?;
+    taken(author.scale(idle, CITY, 0).await?, "no replica, again")?;
     taken(author.change(old, CITY, replicas(1)).await?, "the same again")?;
     taken(author.change(old, CITY, replicas(0)).await?, "shrinking")?;
     taken(author.change(old, CITY, image).await?, "a roll-out")?;
@@ -371,14 +393,90 @@ async fn others(plane: &ControlPlane) -> Result<()> {
         ("system:serviceaccount:argocd:argocd", false),
     ] {
         let object = workload("v1", "Pod", "by-somebody", &at(SITE));
-        let params = PostParams { dry_run: true, ..PostParams::default() };
-        let pods = format!("/api/v1/namespaces/{CITY}/pods");
-        let mut request = Request::new(pods).create(&params, serde_json::to_vec(&object)?)?;
-        request.headers_mut().insert("Impersonate-User", user.parse()?);
-        request.headers_mut().insert("Impersonate-Group", "system:masters".parse()?);
-        let answer = answer(plane.client().request::<Value>(request).await)?;
+        let answer = create_as(plane, &object, "/api/v1", "pods", user, Some("system:masters")).await?;
         let what = format!("a Pod of {user}");
         if goes_on { taken(answer, &what) } else { refused(answer, &what, SITE) }?;
+    }
+    Ok(())
+}
+
+/// Tries to create as somebody else; nothing stays.
+async fn create_as(
+    plane: &ControlPlane,
+    object: &Value,
+    group: &str,
+    resource: &str,
+    user: &str,
+    member: Option<&str>,
+) -> Result<Answer> {
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let path = format!("{group}/namespaces/{CITY}/{resource}");
+    let mut request = Request::new(path).create(&params, serde_json::to_vec(object)?)?;
+    request.headers_mut().insert("Impersonate-User", user.parse()?);
+    if let Some(member) = member {
+        request.headers_mut().insert("Impersonate-Group", member.parse()?);
+    }
+    answer(plane.client().request::<Value>(request).await)
+}
+
+/// Who may create workloads in the city, and who may let its controllers grow the site.
+const RIGHTS: &str = "\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: freeze-authors}
+rules:
+- {apiGroups: ['', apps], resources: [pods, deployments], verbs: [create]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: freeze-authors}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: freeze-authors}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:authenticated'}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: freeze-growers}
+rules:
+- {apiGroups: [banyan.dev], resources: [datacenters], resourceNames: [frozen-1], verbs: [grow]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: freeze-growers}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: freeze-growers}
+subjects:
+- {kind: ServiceAccount, name: database-operator, namespace: freeze-city}
+";
+
+/// An owner that the author wrote itself opens nothing; one that an operator wrote does.
+async fn owners(plane: &ControlPlane) -> Result<()> {
+    plane.apply(RIGHTS).await?;
+    let forged = Wish { controlled: true, ..at(SITE) };
+    for (version, kind, group, resource) in
+        [("v1", "Pod", "/api/v1", "pods"), ("apps/v1", "Deployment", "/apis/apps/v1", "deployments")]
+    {
+        let object = workload(version, kind, "owned", &forged);
+        for (user, goes_on) in [
+            ("somebody", false),
+            ("system:serviceaccount:freeze-city:pipeline", false),
+            ("system:serviceaccount:databases:operator", true),
+            ("system:serviceaccount:freeze-city:database-operator", true),
+        ] {
+            let member = (user == "somebody").then_some("system:authenticated");
+            let tried = || create_as(plane, &object, group, resource, user, member);
+            // The rights take a moment to be seen.
+            until(LIMIT, format!("{user} to have its rights"), || async {
+                Ok(tried().await.is_ok_and(|answer| !goes_on || answer == Answer::Yes))
+            })
+            .await?;
+            let (answer, what) = (tried().await?, format!("a {kind} with an owner, of {user}"));
+            if goes_on { taken(answer, &what) } else { refused(answer, &what, SITE) }?;
+        }
+        // Whoever has the right is still refused what no controller owns.
+        let object = workload(version, kind, "unowned", &at(SITE));
+        let user = "system:serviceaccount:freeze-city:database-operator";
+        let answer = create_as(plane, &object, group, resource, user, None).await?;
+        refused(answer, &format!("a {kind} without an owner, of {user}"), SITE)?;
     }
     Ok(())
 }

@@ -59,7 +59,12 @@ pub async fn serve(
 
 /// Binds the admin server's address.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
+    let bound = TcpListener::bind(address).await;
+    if bound.is_err() && address.ip() == std::net::Ipv6Addr::UNSPECIFIED {
+        // `[::]` means every address; a kernel without IPv6 has only these.
+        return TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, address.port())).await;
+    }
+    bound
 }
 
 async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
