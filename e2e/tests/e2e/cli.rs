@@ -22,6 +22,8 @@ use crate::world::{Test, World};
 pub fn tests() -> Vec<Test> {
     tests![
         a_plan_says_by_its_exit_code_whether_something_would_change,
+        a_plan_that_could_not_look_does_not_say_that_nothing_changes,
+        a_plan_takes_the_items_of_a_list_and_sees_two_sites_of_one_cluster,
         a_plan_writes_nothing,
         a_bad_manifest_is_reported_with_file_line_and_field,
         status_shows_a_line_a_site,
@@ -106,6 +108,59 @@ async fn a_plan_says_by_its_exit_code_whether_something_would_change(world: Worl
     delete(plane, &["planned"]).await
 }
 
+async fn a_plan_that_could_not_look_does_not_say_that_nothing_changes(world: World) -> Result<()> {
+    let plane = world.installed().await?;
+    world.operator().await?;
+    let kubeconfig = plane.admin_kubeconfig();
+    let meter = |name: &str, purpose: &str| {
+        format!(
+            "    - {{ name: {name}, purpose: {purpose}, query: '{name}', type: Counter, unit: kWh, interval: 15m }}\n"
+        )
+    };
+    let text = format!(
+        "{}  energy:\n    prometheus: {{ url: 'https://127.0.0.1:1', authSecretRef: {{ name: nowhere }} }}\n    meters:\n{}{}",
+        manifest("unseen", TARGETS),
+        meter("feed", "Facility"),
+        meter("pdu", "IT, position: PDU"),
+    );
+    let file = write(&dirs::fresh("unseen")?, "site.yaml", &text)?;
+    plane.apply(&text).await?;
+    until_condition(plane, "unseen", "MetersHealthy", "Unknown", "ReferenceNotFound").await?;
+    let blind = plan(&kubeconfig, &file).await?;
+    ended(&blind, 2)?;
+    ensure!(blind.stdout.starts_with("? DataCenter unseen\n"), "{}", blind.stdout);
+    ensure!(
+        blind.stdout.contains("  unread     meter feed, meter pdu: ReferenceNotFound"),
+        "{}",
+        blind.stdout
+    );
+    ensure!(blind.stderr.contains("site.yaml:") && blind.stderr.contains("nowhere"), "{}", blind.stderr);
+    delete(plane, &["unseen"]).await
+}
+
+async fn a_plan_takes_the_items_of_a_list_and_sees_two_sites_of_one_cluster(world: World) -> Result<()> {
+    let plane = world.installed().await?;
+    let site = |name: &str| {
+        let id = "00000000-0000-4000-8000-00000000c1a1";
+        json!({
+            "apiVersion": "banyan.dev/v1alpha1", "kind": "DataCenter", "metadata": { "name": name },
+            "spec": { "location": { "timeZone": "Asia/Shanghai" }, "cluster": { "id": id } },
+        })
+    };
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": [site("twin-a"), site("twin-b")] });
+    let file = write(&dirs::fresh("twins")?, "twins.json", &serde_json::to_string_pretty(&list)?)?;
+    let both = plan(&plane.admin_kubeconfig(), &file).await?;
+    ended(&both, 2)?;
+    for name in ["twin-a", "twin-b"] {
+        ensure!(both.stdout.contains(&format!("+ DataCenter {name}\n")), "{}", both.stdout);
+    }
+    let told: Vec<&str> =
+        both.stderr.lines().filter(|line| line.contains("has the same cluster id")).collect();
+    ensure!(told.len() == 1 && told[0].contains("site twin-a"), "{}", both.stderr);
+    ensure!(told[0].contains("spec.cluster.id: "), "{}", both.stderr);
+    Ok(())
+}
+
 /// The examples that are sites.
 const SITES: [&str; 5] = ["binhai-1", "changle-1", "gulou-1", "jinan-1", "mawei-1"];
 
@@ -123,11 +178,24 @@ async fn a_plan_writes_nothing(world: World) -> Result<()> {
         write(&copies, &format!("{site}.yaml"), &renamed)?;
     }
     let planned = plan(&kubeconfig, &copies).await?;
-    ended(&planned, 1)?;
+    // Their Prometheus is nowhere: what would be made is shown, and that more could not be seen is an error.
+    ended(&planned, 2)?;
     for site in SITES {
         let made = format!("+ DataCenter copy-of-{site}\n");
         ensure!(planned.stdout.contains(&made), "{site} is not in\n{}", planned.stdout);
+        let told = planned
+            .stderr
+            .lines()
+            .any(|line| line.contains(&format!("{site}.yaml")) && line.contains("PrometheusUnreachable"));
+        ensure!(told, "it is not told that {site} could not be looked at:\n{}", planned.stderr);
     }
+    ensure!(planned.stdout.contains("  unread     meter "), "{}", planned.stdout);
+    ensure!(
+        planned.stdout.contains("  condition  MetersHealthy Unknown (PrometheusUnreachable)"),
+        "{}",
+        planned.stdout
+    );
+    ensure!(planned.stdout.contains("  enforce    "), "{}", planned.stdout);
 
     // A write of the same user, behind which nothing of the plan can be missing in the log.
     let client = banyan_e2e::kubeconfig::client(&kubeconfig).await?;

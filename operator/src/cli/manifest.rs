@@ -60,6 +60,28 @@ impl Document {
         Problem { file: self.file.clone(), line, field: field.to_owned(), message: message.into() }
     }
 
+    /// The items of a `List`, as `kubectl get -o yaml` prints them, each with its own lines; else the document itself.
+    fn flat(self) -> Vec<Self> {
+        if self.value["kind"] != "List" {
+            return vec![self];
+        }
+        let items = self.value["items"].as_array().cloned().unwrap_or_default();
+        let within = |at: usize| {
+            let start = format!("items[{at}]");
+            let own = self.lines.iter().filter_map(|(path, line)| {
+                let rest = path.strip_prefix(&start)?;
+                Some((rest.strip_prefix('.').unwrap_or(rest).to_owned(), *line))
+            });
+            own.collect()
+        };
+        items
+            .into_iter()
+            .enumerate()
+            .map(|(at, value)| Self { file: self.file.clone(), value, lines: within(at) })
+            .flat_map(Self::flat)
+            .collect()
+    }
+
     /// `kind` and `metadata.name`.
     pub fn identity(&self) -> (&str, &str) {
         (
@@ -108,7 +130,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Vec<Document>, Problem> {
             wrong(error.location().map_or(start, |at| at.line()), error.to_string())
         })?;
         if !value.is_null() {
-            documents.push(Document { file: file.to_owned(), value, lines });
+            documents.extend(Document { file: file.to_owned(), value, lines }.flat());
         }
     }
     Ok(documents)
@@ -220,6 +242,17 @@ kind: Other
         let problem = parse(Path::new("b.yaml"), "a: 1\nb: [1,\nc: }\n").unwrap_err();
         assert!(problem.line >= 2, "{problem}");
         assert!(!problem.message.is_empty());
+    }
+
+    #[test]
+    fn the_items_of_a_list_are_documents_with_lines_of_their_own() {
+        let list = "apiVersion: v1\nkind: List\nitems:\n- kind: DataCenter\n  metadata: { name: a }\n- kind: DataCenter\n  \
+                    metadata:\n    name: b\n  spec: { class: A }\n";
+        let documents = parse(Path::new("l.yaml"), list).unwrap();
+        let names: Vec<_> = documents.iter().map(|document| document.identity().1).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(documents[1].problem("spec.class", "x").line, 9);
+        assert_eq!(documents[1].problem("", "x").line, 6);
     }
 
     #[test]

@@ -1,16 +1,24 @@
 //! `banyan plan`: what manifests would change, before they do.
 
+mod tell;
+
 use std::{fmt::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use banyan_crds::v1alpha1::DataCenter;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     batch::v1::{CronJob, Job},
     core::v1::{ConfigMap, Node},
 };
-use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
-use serde_json::Value;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, ListParams},
+    core::DeserializeGuard,
+};
+use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
 use super::{
@@ -28,11 +36,15 @@ use crate::{
     kernel::{
         digest,
         executor::Inventory,
-        plan::{FIELD_MANAGER, MANAGED_BY, Owner, Plan, Undo},
+        loan::{self, Decision, Nothing},
+        plan::{FIELD_MANAGER, MANAGED_BY, ObjectRef, Owner, Plan, Undo},
         remote,
     },
     prometheus::Clients,
 };
+
+/// Objects that are read at once.
+const READS: usize = 8;
 
 /// Arguments of `banyan plan`.
 #[derive(Debug, clap::Args)]
@@ -46,6 +58,12 @@ pub struct Args {
     /// Decide as if it were this instant.
     #[arg(long, value_name = "RFC3339")]
     now: Option<Timestamp>,
+    /// Whether the operator may take actions; read from its Deployment by default.
+    #[arg(long)]
+    enforcement: Option<bool>,
+    /// Whether the admission policy of `FreezeGrowth` is installed; read from the operator's Deployment by default.
+    #[arg(long)]
+    freeze_growth: Option<bool>,
 }
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -56,10 +74,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = Client::try_default()
         .await
         .context("no cluster: neither a kubeconfig nor a service account was found")?;
-    let world = World::read(client, &args.namespace).await?;
+    let world = World::read(client, &args).await?;
     // Whole seconds, as the API keeps them.
     let now = Timestamp::from_second(args.now.unwrap_or_else(Timestamp::now).as_second())?;
     let (mut changed, mut wrong, mut looked_at) = (false, false, 0);
+    let mut complain = |problems: Vec<Problem>| {
+        wrong = true;
+        for problem in problems {
+            eprintln!("error: {problem}");
+        }
+    };
+    let mut wanted = Vec::new();
     for document in &documents {
         let (kind, name) = document.identity();
         let group =
@@ -69,23 +94,50 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             continue;
         }
         looked_at += 1;
-        match world.plan(document, now).await {
-            Ok(text) => {
-                changed |= text.is_some();
-                print(&text.unwrap_or_else(|| format!("  DataCenter {name}: no change\n")))?;
-            }
-            Err(problems) => {
-                wrong = true;
-                for problem in problems {
-                    eprintln!("error: {problem}");
-                }
-            }
+        match world.dry_run(document).await {
+            Ok(dc) => wanted.push((document, dc)),
+            Err(problems) => complain(problems),
         }
     }
     if looked_at == 0 {
         anyhow::bail!("none of the manifests is a resource of {}", banyan_crds::GROUP);
     }
+    // As they will be together: two of one file may be in each other's way.
+    let named = |site: &DataCenter| wanted.iter().any(|(_, dc)| dc.name_any() == site.name_any());
+    let sites: Vec<DataCenter> = world
+        .sites
+        .iter()
+        .filter(|site| !named(site))
+        .chain(wanted.iter().map(|(_, dc)| dc))
+        .cloned()
+        .collect();
+    for (document, dc) in &wanted {
+        match world.plan(document, dc, &sites, now).await {
+            Ok(foreseen) => {
+                changed |= foreseen.changed;
+                print(&foreseen.text)?;
+                complain_if(&mut complain, foreseen.problems);
+            }
+            Err(problems) => complain(problems),
+        }
+    }
     Ok(ExitCode::from(if wrong { 2 } else { u8::from(changed) }))
+}
+
+fn complain_if(complain: &mut impl FnMut(Vec<Problem>), problems: Vec<Problem>) {
+    if !problems.is_empty() {
+        complain(problems);
+    }
+}
+
+/// What is foreseen for one document.
+struct Foreseen {
+    /// For stdout.
+    text: String,
+    /// Something would change.
+    changed: bool,
+    /// What could not be read, and what would keep the site from being taken in.
+    problems: Vec<Problem>,
 }
 
 /// The cluster, read once.
@@ -97,7 +149,8 @@ struct World {
 }
 
 impl World {
-    async fn read(client: Client, namespace: &str) -> anyhow::Result<Self> {
+    async fn read(client: Client, args: &Args) -> anyhow::Result<Self> {
+        let namespace = args.namespace.as_str();
         let cluster_id =
             remote::cluster_id(&client).await.context("the cluster's identity cannot be read")?;
         let (nodes, batch) = (Nodes::default(), Batch::default());
@@ -132,12 +185,17 @@ impl World {
         let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
         let sites = guarded.list(&ListParams::default()).await.context("DataCenters cannot be listed")?;
         let sites = sites.into_iter().filter_map(|guarded| guarded.0.ok()).collect();
+        let installed = if args.enforcement.is_some() && args.freeze_growth.is_some() {
+            (None, None)
+        } else {
+            installed(&client, namespace).await
+        };
         let observer = Observer {
             client: client.clone(),
             namespace: namespace.to_owned(),
             cluster_id,
-            enforcement: true,
-            freeze_growth: true,
+            enforcement: args.enforcement.or(installed.0).unwrap_or(true),
+            freeze_growth: args.freeze_growth.or(installed.1).unwrap_or(true),
             prometheus: Clients::new(4, Arc::new(|_| {})),
             nodes: Arc::new(nodes),
             batch: Arc::new(batch),
@@ -146,36 +204,73 @@ impl World {
         Ok(Self { client, owned, observer, sites })
     }
 
-    /// The diff for one document; none if nothing would change.
-    async fn plan(&self, document: &Document, now: Timestamp) -> Result<Option<String>, Vec<Problem>> {
+    /// What is foreseen for one document, whose resource the API server would keep as `wanted`.
+    async fn plan(
+        &self,
+        document: &Document,
+        wanted: &DataCenter,
+        sites: &[DataCenter],
+        now: Timestamp,
+    ) -> Result<Foreseen, Vec<Problem>> {
         let (_, name) = document.identity();
-        let live = self.sites.iter().find(|site| site.name_any() == name);
-        let wanted = self.dry_run(document, live).await?;
+        let live = self.live(name);
         let site = Site::read(&wanted.spec);
         if let Err(error) = &site {
             return Err(vec![document.problem(&error.path, error.message.clone())]);
         }
         let owner = Owner { kind: "datacenter", name: name.to_owned() };
         let found = self.owned.content(&owner).unwrap_or_default();
-        let twins = datacenter::twins(&wanted, self.sites.iter());
+        let twins = datacenter::twins(wanted, sites.iter());
         let status = live.and_then(|live| live.status.clone());
-        let seen = self.observer.observe(&wanted, site.as_ref().ok(), status, found, &twins, now).await;
-        let (plan, _) = decide::plan(&wanted, &site, &seen);
-        let mut text = spec_diff(live, &wanted);
-        self.describe(&plan, &mut text);
-        if text.is_empty() {
-            return Ok(None);
+        let seen =
+            self.observer.observe(wanted, site.as_ref().ok(), status.clone(), found, &twins, now).await;
+        let (plan, _) = decide::plan(wanted, &site, &seen);
+
+        let mut text = spec_diff(live, wanted);
+        let not_ready = tell::not_ready(&plan.status);
+        let mut unread = tell::unread(&seen, not_ready.is_none());
+        self.describe(&plan, now, &mut text, &mut unread).await;
+        let changed = !text.is_empty();
+        let conditions = tell::conditions(status.as_ref(), &plan.status);
+        let mut problems: Vec<Problem> = Vec::new();
+        if let Some((field, message)) = not_ready {
+            problems.push(document.problem(field, message));
         }
-        let sign = if live.is_some() { '~' } else { '+' };
-        Ok(Some(format!("{sign} DataCenter {name}\n{text}{}", verdicts(&plan))))
+        if !unread.is_empty() {
+            let message = format!(
+                "not everything could be looked at, so this plan may not be what happens: {}",
+                unread.join("; ")
+            );
+            problems.push(document.problem("", message));
+        }
+        if !changed && conditions.is_empty() && unread.is_empty() {
+            return Ok(Foreseen { text: format!("  DataCenter {name}: no change\n"), changed, problems });
+        }
+        for line in &unread {
+            let _ = writeln!(text, "  unread     {line}");
+        }
+        for line in &conditions {
+            let _ = writeln!(text, "  condition  {line}");
+        }
+        if let Some(decision) = tell::decision(wanted, &plan.status) {
+            let _ = writeln!(text, "  enforce    {decision}");
+        }
+        let sign = match (live, changed) {
+            (None, _) => '+',
+            (Some(_), true) => '~',
+            (Some(_), false) => '?',
+        };
+        let text = format!("{sign} DataCenter {name}\n{text}{}", verdicts(&plan));
+        Ok(Foreseen { text, changed, problems })
+    }
+
+    fn live(&self, name: &str) -> Option<&DataCenter> {
+        self.sites.iter().find(|site| site.name_any() == name)
     }
 
     /// Sends the manifest as a dry run: the API server's own schema, rules and defaults.
-    async fn dry_run(
-        &self,
-        document: &Document,
-        live: Option<&DataCenter>,
-    ) -> Result<DataCenter, Vec<Problem>> {
+    async fn dry_run(&self, document: &Document) -> Result<DataCenter, Vec<Problem>> {
+        let live = self.live(document.identity().1);
         let api: Api<DataCenter> = Api::all(self.client.clone());
         let mut manifest = document.value.clone();
         let sent = if let Some(live) = live {
@@ -208,19 +303,76 @@ impl World {
         self.client.request(request).await
     }
 
-    /// What the executor would do, a line each.
-    fn describe<S>(&self, plan: &Plan<S>, text: &mut String) {
+    /// An object as it is now.
+    async fn object(&self, object: &ObjectRef) -> Result<Option<Value>, String> {
+        let api: Api<DynamicObject> = match &object.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &object.resource),
+            None => Api::all_with(self.client.clone(), &object.resource),
+        };
+        let found = api.get_opt(&object.name).await.map_err(|error| format!("{object}: {error}"))?;
+        Ok(found.map(|object| json!(object)))
+    }
+
+    /// What an undo does, as a line; none if it does nothing.
+    async fn undone(&self, undo: &Undo, owner: &Owner) -> Result<Option<String>, String> {
+        let Undo::Return { object, action, terms: fields, why } = undo else { return Ok(None) };
+        let Some(live) = self.object(object).await? else { return Ok(None) };
+        Ok(match loan::give_back(&live, object, action, fields, owner) {
+            Decision::Patch { prior, kept, .. } => {
+                let mut text =
+                    format!("{object} ({action}): {}; {why}", tell::returned(&live, action, &prior));
+                if !kept.is_empty() {
+                    text = format!("{text}; left as somebody else has set it: {}", kept.join(", "));
+                }
+                Some(text)
+            }
+            Decision::Nothing(Nothing::Unreadable(annotation)) => {
+                return Err(format!("{object}: the annotation {annotation}"));
+            }
+            Decision::Nothing(_) => None,
+        })
+    }
+
+    /// What a loan does, as a line; none if it does nothing.
+    async fn borrowed(
+        &self,
+        asked: &loan::Loan,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Result<Option<String>, String> {
+        let object = &asked.object;
+        let Some(live) = self.object(object).await? else { return Ok(None) };
+        Ok(match loan::take(&live, asked, owner, now) {
+            Decision::Patch { prior, .. } => {
+                Some(format!("{object} ({}): {}; {}", asked.action, tell::taken(asked, &prior), asked.why))
+            }
+            Decision::Nothing(Nothing::HeldBy(other)) => {
+                Some(format!("{object} ({}): not taken, it is held for {other}", asked.action))
+            }
+            Decision::Nothing(Nothing::Unreadable(annotation)) => {
+                return Err(format!("{object}: the annotation {annotation}"));
+            }
+            Decision::Nothing(_) => None,
+        })
+    }
+
+    /// What the executor would do, a line each. `unread` gets the objects that could not be read.
+    async fn describe<S>(&self, plan: &Plan<S>, now: Timestamp, text: &mut String, unread: &mut Vec<String>) {
         let known = self.owned.of(&plan.owner);
-        for undo in plan.undo.iter().flatten() {
-            let _ = match undo {
-                Undo::Return { object, action, why, .. } => {
-                    writeln!(text, "  give back  {object} ({action}): {why}")
+        let owner = &plan.owner;
+        let undone = stream::iter(plan.undo.iter().flatten()).map(|undo| self.undone(undo, owner));
+        let undone: Vec<_> = undone.buffered(READS).collect().await;
+        for (undo, line) in plan.undo.iter().flatten().zip(undone) {
+            match (undo, line) {
+                (Undo::Return { .. }, Ok(Some(line))) => drop(writeln!(text, "  give back  {line}")),
+                (Undo::Return { .. }, Ok(None)) => {}
+                (Undo::Return { .. }, Err(wrong)) => unread.push(wrong),
+                (Undo::Remove { object, why, .. }, _) => {
+                    if known.iter().any(|entry| entry.object.name == object.name) {
+                        let _ = writeln!(text, "  remove     {object}: {why}");
+                    }
                 }
-                Undo::Remove { object, .. } if known.iter().all(|entry| entry.object.name != object.name) => {
-                    Ok(())
-                }
-                Undo::Remove { object, why, .. } => writeln!(text, "  remove     {object}: {why}"),
-            };
+            }
         }
         for own in &plan.own {
             let intent = digest::of_intent(&own.manifest(&plan.owner));
@@ -233,17 +385,14 @@ impl World {
                 let _ = writeln!(text, "  {verb:<10} {}: {}", own.object, own.why);
             }
         }
-        for loan in plan.borrow.iter().flatten() {
-            let fields: Vec<_> =
-                loan.fields.iter().map(|field| format!("{} = {}", field.pointer, field.set)).collect();
-            let _ = writeln!(
-                text,
-                "  borrow     {} ({}): {}; {}",
-                loan.object,
-                loan.action,
-                fields.join(", "),
-                loan.why
-            );
+        let borrowed = stream::iter(plan.borrow.iter().flatten()).map(|loan| self.borrowed(loan, owner, now));
+        let borrowed: Vec<_> = borrowed.buffered(READS).collect().await;
+        for line in borrowed {
+            match line {
+                Ok(Some(line)) => drop(writeln!(text, "  borrow     {line}")),
+                Ok(None) => {}
+                Err(wrong) => unread.push(wrong),
+            }
         }
         for entry in known {
             let planned = plan.own.iter().any(|own| own.object.name == entry.object.name)
@@ -257,6 +406,33 @@ impl World {
             }
         }
     }
+}
+
+/// What the installed operator was told on its command line: about enforcement, and about the freeze.
+async fn installed(client: &Client, namespace: &str) -> (Option<bool>, Option<bool>) {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    match deployments.list(&ListParams::default()).await {
+        Ok(all) => {
+            let told = all.items.into_iter().filter_map(|one| one.spec?.template.spec);
+            let args = told.flat_map(|pod| pod.containers).filter_map(|container| container.args);
+            args.filter(|args| args.first().is_some_and(|word| word == "run"))
+                .map(|args| (switch(&args, "--enforcement"), switch(&args, "--freeze-growth")))
+                .find(|(enforcement, _)| enforcement.is_some())
+                .unwrap_or_default()
+        }
+        Err(error) => {
+            eprintln!(
+                "the operator's Deployment in namespace {namespace} cannot be read ({error}): taken as if it had \
+                 --enforcement=true and --freeze-growth=true; say so if not"
+            );
+            (None, None)
+        }
+    }
+}
+
+/// The last value of a switch among arguments.
+fn switch(args: &[String], name: &str) -> Option<bool> {
+    args.iter().rev().find_map(|arg| arg.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
 }
 
 /// The spec as a unified diff.
@@ -323,4 +499,18 @@ fn unknown_field(message: &str) -> String {
         .and_then(|(_, rest)| rest.split('"').next())
         .unwrap_or_default()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_was_told_is_read_from_its_arguments() {
+        let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let both = args("run --enforcement=true --freeze-growth=false --enforcement=false");
+        assert_eq!(switch(&both, "--enforcement"), Some(false));
+        assert_eq!(switch(&both, "--freeze-growth"), Some(false));
+        assert_eq!(switch(&args("run --enforcement-x=true"), "--enforcement"), None);
+    }
 }

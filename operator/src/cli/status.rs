@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use banyan_crds::{
     conditions::READY,
-    v1alpha1::{DataCenter, DataCenterStatus, Verdict},
+    v1alpha1::{DataCenter, DataCenterStatus, EnforcementState, Verdict},
 };
 use clap::ValueEnum;
 use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
@@ -106,7 +106,12 @@ fn row(dc: &DataCenter) -> Vec<String> {
     let enforcement = status.enforcement.as_ref().map(|enforcement| {
         let engaged: Vec<_> =
             enforcement.engaged.iter().map(|engaged| format!("{:?}", engaged.action)).collect();
-        if engaged.is_empty() { format!("{:?}", enforcement.state) } else { engaged.join("+") }
+        match enforcement.state {
+            // In force or not, nobody looks after it for now.
+            EnforcementState::Paused if !engaged.is_empty() => format!("Paused:{}", engaged.join("+")),
+            state if engaged.is_empty() => format!("{state:?}"),
+            _ => engaged.join("+"),
+        }
     });
     let ready = status.conditions.iter().find(|condition| condition.type_ == READY);
     vec![
@@ -154,4 +159,31 @@ fn remark(dc: &DataCenter) -> Option<String> {
         .or_else(|| unwell(THERMAL_WITHIN_CLASS))
         .or_else(|| unwell(PUE_WITHIN_TARGET))?;
     Some(format!("{}: {message}", dc.name_any()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_paused_says_so_and_what_stays_in_force() {
+        let shown = |state: &str, engaged: &[&str]| {
+            let engaged: Vec<_> = engaged
+                .iter()
+                .map(|action| json!({"action": action, "since": "2026-03-01T00:00:00Z"}))
+                .collect();
+            let dc: DataCenter = serde_json::from_value(json!({
+                "apiVersion": "banyan.dev/v1alpha1", "kind": "DataCenter", "metadata": {"name": "a"},
+                "spec": {"location": {"timeZone": "Asia/Shanghai"}},
+                "status": {"enforcement": {"state": state, "since": "2026-03-01T00:00:00Z", "engaged": engaged}}
+            }))
+            .unwrap();
+            row(&dc)[9].clone()
+        };
+        assert_eq!(shown("Paused", &["HoldBatch"]), "Paused:HoldBatch");
+        assert_eq!(shown("Paused", &[]), "Paused");
+        assert_eq!(shown("Enforcing", &["HoldBatch", "FreezeGrowth"]), "HoldBatch+FreezeGrowth");
+    }
 }

@@ -21,6 +21,7 @@ pub enum Advice {
 
 /// What the decision is made on.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Facts that have nothing to do with each other.
 pub struct Situation<'a> {
     /// The site is being deleted.
     pub deleting: bool,

@@ -174,6 +174,7 @@ impl Notice {
     }
 
     /// The same of an action.
+    #[must_use]
     pub fn of_action(self, action: impl Into<String>) -> Self {
         Self { action: Some(action.into()), ..self }
     }
