@@ -15,6 +15,7 @@ mod enforcement;
 mod faults;
 mod freeze;
 mod harness;
+mod hold;
 mod kueue;
 mod leader;
 mod quiet;
@@ -45,6 +46,7 @@ fn all() -> Vec<Test> {
         crd_rules::tests(),
         demo::tests(),
         freeze::tests(),
+        hold::tests(),
         faults::tests(),
         references::tests(),
         rights::tests(),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use banyan_crds::v1alpha1::{Action, DataCenter};
-use k8s_openapi::api::core::v1::{ConfigMap, Node};
+use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{ResourceExt, core::ApiResource};
 use serde_json::json;
 
+use super::marks::Mark;
 use crate::{
     index::{
         batch::{BatchEntry, BatchKind, DEFERRABLE},
@@ -16,7 +17,7 @@ use crate::{
     },
     kernel::{
         loan::{self, Field, Guard, Loan, Prior, Record, Term},
-        plan::{Defence, ObjectRef, Own, Owner, ROLE, Undo},
+        plan::{ObjectRef, Own, Owner, Undo},
     },
 };
 
@@ -24,8 +25,6 @@ use crate::{
 pub const AVOID_LABEL: &str = "banyan.dev/avoid";
 /// Taint that `PreferElsewhere` sets on Nodes.
 pub const AVOID_TAINT: &str = "banyan.dev/pue-violated";
-/// Value of [`ROLE`] on the parameter of the freeze policy.
-pub const FREEZE_ROLE: &str = "freeze";
 
 /// The cluster as far as a site's actions go.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +46,8 @@ pub struct Entries {
     pub borrow: Vec<Vec<Loan>>,
     /// Something is or will be on loan after this plan.
     pub lending: bool,
+    /// Something may still be held after this plan that it does not know of.
+    pub look_again: bool,
 }
 
 /// The name of an action in annotations, events and the trail.
@@ -130,6 +131,10 @@ pub fn entries(
     let mut entries = Entries::default();
     let site = dc.name_any();
     let selector = dc.spec.node_selector.as_ref();
+    let queued = estate
+        .batch
+        .iter()
+        .any(|entry| entry.kind == BatchKind::ClusterQueue && has_batch(&site, selector, entry));
     let in_force = |action: Action| engaged.iter().any(|(held, _)| *held == action);
 
     // Whatever stands for this site without being in force goes: what was just undone in its order, then leftovers of
@@ -149,29 +154,42 @@ pub fn entries(
             .chain(unreadable(estate, &site, selector, action).filter(|_| !in_force(action)))
             .map(|object| give_back(object, action, &site, because))
             .collect();
+        // Its mark goes first, so that nothing new is held while what is held is given back.
+        let mark = match action {
+            Action::HoldBatch if !queued => Some(Mark::Hold),
+            Action::FreezeGrowth => Some(Mark::Freeze),
+            Action::HoldBatch | Action::PreferElsewhere => None,
+        };
+        if let Some(mark) = mark.filter(|_| undone.contains(&action)) {
+            let object = mark.object(&site, namespace);
+            entries.undo.push(vec![Undo::Remove { object, action: Some(name(action)), why: why.to_owned() }]);
+            // Servers see that a moment later, and may hold one more Job: it is found by another look.
+            entries.look_again |= mark == Mark::Hold;
+        }
         if !group.is_empty() {
             entries.undo.push(group);
-        }
-        if action == Action::FreezeGrowth && undone.contains(&action) {
-            let object = ObjectRef { uid: None, ..freeze_object(&site, namespace) };
-            entries.undo.push(vec![Undo::Remove { object, action: Some(name(action)), why: why.to_owned() }]);
         }
     }
 
     for (action, since) in engaged {
         match action {
-            Action::HoldBatch => entries.borrow.push(hold_batch(&site, selector, owner, estate, why)),
+            Action::HoldBatch => {
+                if !queued {
+                    entries.own.push(Mark::Hold.own(dc, owner, namespace, *since, why));
+                }
+                entries.borrow.push(hold_batch(&site, selector, owner, estate, why));
+            }
             Action::PreferElsewhere => {
                 entries.borrow.push(prefer_elsewhere(&site, selector, owner, estate, why));
             }
-            Action::FreezeGrowth => entries.own.push(freeze(dc, &site, namespace, *since, why)),
+            Action::FreezeGrowth => entries.own.push(Mark::Freeze.own(dc, owner, namespace, *since, why)),
         }
     }
     entries.borrow.retain(|group| !group.is_empty());
     let kept = [Action::HoldBatch, Action::PreferElsewhere]
         .into_iter()
         .any(|action| in_force(action) && standing(estate, owner, action).next().is_some());
-    entries.lending = kept || !entries.borrow.is_empty() || !engaged.is_empty();
+    entries.lending = kept || entries.look_again || !entries.borrow.is_empty() || !engaged.is_empty();
     entries
 }
 
@@ -325,46 +343,6 @@ fn prefer_elsewhere(
             why: why.to_owned(),
         })
         .collect()
-}
-
-/// The parameter object of the freeze policy for a site.
-pub fn freeze_ref(dc: &DataCenter, namespace: &str) -> ObjectRef {
-    freeze_object(&dc.name_any(), namespace)
-}
-
-fn freeze_object(site: &str, namespace: &str) -> ObjectRef {
-    ObjectRef {
-        resource: ApiResource::erase::<ConfigMap>(&()),
-        namespace: Some(namespace.to_owned()),
-        name: format!("banyan-freeze-{site}"),
-        uid: None,
-    }
-}
-
-/// The parameter that makes the freeze policy refuse new workloads for the site.
-fn freeze(dc: &DataCenter, site: &str, namespace: &str, since: jiff::Timestamp, why: &str) -> Own {
-    let selector = dc.spec.node_selector.as_ref();
-    let labels: Vec<String> = selector
-        .and_then(|selector| selector.match_labels.as_ref())
-        .map(|labels| labels.iter().map(|(key, value)| format!("{key}={value}")).collect())
-        .unwrap_or_default();
-    // Without a selector, or with one that labels alone cannot express, only the site label counts.
-    let whole = selector.is_some_and(|selector| selector.match_expressions.iter().flatten().next().is_none());
-    Own {
-        object: freeze_object(site, namespace),
-        body: json!({ "data": {
-            "site": site,
-            "matchLabels": labels.join(","),
-            "expressions": if whole { "" } else { "not by labels alone" },
-            "since": since.to_string(),
-            "message": "its PUE is above the target; it is lifted when the operational verdict is clear again",
-        }}),
-        defence: Defence::PutBack,
-        labels: BTreeMap::from([(ROLE.to_owned(), FREEZE_ROLE.to_owned())]),
-        owner_reference: owner_reference(dc),
-        action: Some(name(Action::FreezeGrowth)),
-        why: why.to_owned(),
-    }
 }
 
 /// A reference that lets the garbage collector remove what is worthless without the site.
@@ -542,6 +520,33 @@ mod tests {
         let entries = made(&[Action::PreferElsewhere], &[], &estate);
         assert_eq!(entries.undo.len(), 1);
         assert_eq!(borrowed(&entries), ["n2"]);
+    }
+
+    #[test]
+    fn new_jobs_are_held_by_a_mark_that_goes_before_what_is_held_is_given_back() {
+        let mut held = batch(BatchKind::CronJob, "here", Some("gulou-1"), None);
+        held.loans = lent(Action::HoldBatch, "datacenter.gulou-1");
+        let estate = Estate { nodes: vec![], batch: vec![held] };
+        let entries = made(&[Action::HoldBatch], &[], &estate);
+        let data = &entries.own[0].body["data"];
+        assert_eq!(entries.own[0].object.name, "banyan-hold-gulou-1");
+        assert_eq!((&data["owner"], &data["site"]), (&json!("datacenter.gulou-1"), &json!("gulou-1")));
+        let back = made(&[], &[Action::HoldBatch], &estate);
+        assert!(
+            matches!(&back.undo[0][0], Undo::Remove { object, .. } if object.name == "banyan-hold-gulou-1")
+        );
+        assert!(matches!(&back.undo[1][0], Undo::Return { object, .. } if object.name == "here"));
+        // A Job may have been held meanwhile: the finalizer waits for another look.
+        assert!(back.lending && back.look_again);
+        assert!(!made(&[], &[], &Estate::default()).lending);
+    }
+
+    #[test]
+    fn a_queue_of_kueue_needs_no_mark() {
+        let queue = batch(BatchKind::ClusterQueue, "queue", None, Some("gulou-1"));
+        let estate = Estate { nodes: vec![], batch: vec![queue] };
+        assert_eq!(made(&[Action::HoldBatch], &[], &estate).own, vec![]);
+        assert_eq!(made(&[], &[Action::HoldBatch], &estate).undo.len(), 0);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod figures;
 pub mod grade;
 pub mod holds;
 pub mod ledger;
+pub mod marks;
 pub mod model;
 pub mod observe;
 pub mod plan;

@@ -21,6 +21,7 @@ use super::{
     figures::Figures,
     grade, holds,
     ledger::{Change, Ledger, Totals},
+    marks::Mark,
     model::{self, Model},
     observe::{LEDGER_KEY, METERS_KEY, Observation},
     site::{self, MeterInput},
@@ -36,6 +37,8 @@ use crate::kernel::plan::{Defence, Notice, ObjectRef, Own, Owner, Plan, ROLE};
 pub const LEDGER_ROLE: &str = "ledger";
 /// Months that the status keeps.
 const MONTHS: usize = 13;
+/// How long after a mark is removed no API server goes by it any more.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(3);
 /// Days that the model is fitted to.
 const MODEL_DAYS: i64 = 365;
 
@@ -177,7 +180,8 @@ pub fn plan(
     }
     if suspended {
         entries.own.clear();
-        keep.push(holds::freeze_ref(dc, &seen.namespace));
+        let site = dc.name_any();
+        keep.extend([Mark::Freeze, Mark::Hold].map(|mark| mark.object(&site, &seen.namespace)));
     }
     status.actions.extend(unrecorded::records(
         dc,
@@ -195,6 +199,9 @@ pub fn plan(
     for action in &decision.undone {
         let message = format!("{action:?}: {}", decision.message);
         notices.push(Notice::normal("ActionUndone", message).of_action(holds::name(*action)));
+    }
+    if entries.look_again {
+        next = next.min(LOOK_AGAIN);
     }
     if let Some(at) = decision.next_step {
         let wait = at.duration_since(seen.now).max(SignedDuration::from_secs(1));
@@ -627,7 +634,7 @@ fn next_look(site: &Site, now: Timestamp) -> std::time::Duration {
 }
 
 fn ledger_ref(dc: &DataCenter, namespace: &str) -> ObjectRef {
-    ObjectRef { name: format!("banyan-ledger-{}", dc.name_any()), ..holds::freeze_ref(dc, namespace) }
+    ObjectRef { name: format!("banyan-ledger-{}", dc.name_any()), ..Mark::Freeze.object("", namespace) }
 }
 
 fn ledger_object(dc: &DataCenter, namespace: &str, ledger: &Ledger, metered_with: Option<String>) -> Own {

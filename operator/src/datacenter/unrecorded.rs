@@ -4,7 +4,7 @@
 //! says nothing of it yet, and nothing is left to do that would be told. Found work is told here, once: with the status
 //! that says so, the step itself is no longer due.
 
-use banyan_crds::v1alpha1::{Action, ActionRecord, DataCenter};
+use banyan_crds::v1alpha1::{ActionRecord, DataCenter};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::kernel::{
     executor::{Deed, Done},
-    plan::{Owner, Undo},
+    plan::Owner,
 };
 
 /// Records of the steps in `decision` that a run before has carried out in part or in full: loans that stand for what is
@@ -59,11 +59,8 @@ pub fn records(
         .undone
         .iter()
         .filter(|action| {
-            let returned = entries.undo.iter().flatten().any(
-                |undo| matches!(undo, Undo::Return { action: of, .. } if *of == holds::name(**action)),
-            );
-            // A freeze is an object: its removal is told whether it was there or not.
-            **action != Action::FreezeGrowth && !returned
+            // The removal of a mark is told whether it was there or not.
+            !entries.undo.iter().flatten().any(|undo| holds::action_of(undo) == Some(**action))
         })
         .filter_map(|action| {
             let name = holds::name(*action);
@@ -85,7 +82,7 @@ pub fn records(
 mod tests {
     use std::sync::Arc;
 
-    use banyan_crds::v1alpha1::EnforcementState;
+    use banyan_crds::v1alpha1::{Action, EnforcementState};
     use serde_json::json;
 
     use super::*;
