@@ -41,7 +41,7 @@ enum LogFormat {
 enum Command {
     /// Run the operator.
     Run(run::Args),
-    /// Show what manifests would change. Exit code 0: nothing, 1: something, 2: an error.
+    /// Show what manifests would change. Exit code 0: nothing, 1: something, 2: an error, or not everything could be seen.
     Plan(plan::Args),
     /// Show the whole estate as a table.
     Status(status::Args),
