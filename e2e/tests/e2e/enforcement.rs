@@ -97,7 +97,7 @@ async fn a_violated_site_is_held_and_gets_everything_back_exactly(world: World) 
     })
     .await?;
     let held = stage.status("gulou").await?;
-    ensure!(actions(&held) == ["HoldBatch", "FreezeGrowth", "PreferElsewhere"], "{:?}", actions(&held));
+    ensure!(actions(&held) == ["FreezeGrowth", "HoldBatch", "PreferElsewhere"], "{:?}", actions(&held));
     operator.stop().await?;
 
     let mark = stage.plane.audit().mark();

@@ -162,7 +162,9 @@ pub fn entries(
         };
         if let Some(mark) = mark.filter(|_| undone.contains(&action)) {
             let object = mark.object(&site, namespace);
-            entries.undo.push(vec![Undo::Remove { object, action: Some(name(action)), why: why.to_owned() }]);
+            // The end of a hold is told once, by what is given back; see `unrecorded` where there is nothing.
+            let tells = (mark == Mark::Freeze).then(|| name(action));
+            entries.undo.push(vec![Undo::Remove { object, action: tells, why: why.to_owned() }]);
             // Servers see that a moment later, and may hold one more Job: it is found by another look.
             entries.look_again |= mark == Mark::Hold;
         }
@@ -174,10 +176,15 @@ pub fn entries(
     for (action, since) in engaged {
         match action {
             Action::HoldBatch => {
+                let loans = hold_batch(&site, selector, owner, estate, why);
                 if !queued {
-                    entries.own.push(Mark::Hold.own(dc, owner, namespace, *since, why));
+                    let mut mark = Mark::Hold.own(dc, owner, namespace, *since, why);
+                    // The action is told once: by what is held, where there is something.
+                    let tells = loans.is_empty() && standing(estate, owner, *action).next().is_none();
+                    mark.action = mark.action.filter(|_| tells);
+                    entries.own.push(mark);
                 }
-                entries.borrow.push(hold_batch(&site, selector, owner, estate, why));
+                entries.borrow.push(loans);
             }
             Action::PreferElsewhere => {
                 entries.borrow.push(prefer_elsewhere(&site, selector, owner, estate, why));
@@ -536,6 +543,14 @@ mod tests {
             matches!(&back.undo[0][0], Undo::Remove { object, .. } if object.name == "banyan-hold-gulou-1")
         );
         assert!(matches!(&back.undo[1][0], Undo::Return { object, .. } if object.name == "here"));
+        // Told once, by what is held or given back, and by the mark where there is nothing else.
+        assert_eq!(
+            (action_of(&back.undo[0][0]), action_of(&back.undo[1][0])),
+            (None, Some(Action::HoldBatch))
+        );
+        assert_eq!(entries.own[0].action, None);
+        let nothing = made(&[Action::HoldBatch], &[], &Estate::default());
+        assert_eq!(nothing.own[0].action.as_deref(), Some("HoldBatch"));
         // A Job may have been held meanwhile: the finalizer waits for another look.
         assert!(back.lending && back.look_again);
         assert!(!made(&[], &[], &Estate::default()).lending);

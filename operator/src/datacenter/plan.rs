@@ -174,7 +174,8 @@ pub fn plan(
             let due = |action: Action| {
                 decision.undone.contains(&action) || decision.engaged.iter().any(|(held, _)| *held == action)
             };
-            group.retain(|undo| !suspended && holds::action_of(undo).is_some_and(due));
+            // A mark that tells of no action goes with what does.
+            group.retain(|undo| !suspended && holds::action_of(undo).is_none_or(due));
             !group.is_empty()
         });
     }

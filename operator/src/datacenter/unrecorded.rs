@@ -59,7 +59,7 @@ pub fn records(
         .undone
         .iter()
         .filter(|action| {
-            // The removal of a mark is told whether it was there or not.
+            // What is told by what is taken back, the mark of a freeze among it, is not told here.
             !entries.undo.iter().flatten().any(|undo| holds::action_of(undo) == Some(**action))
         })
         .filter_map(|action| {
@@ -70,7 +70,7 @@ pub fn records(
                 action: format!("Undo{name}"),
                 object: taken.object.clone(),
                 prior: None,
-                why: "nothing was on loan any more: given back by a run that was ended before it could say so, or gone"
+                why: "nothing was on loan any more: there was nothing else to give back, or a run that was ended before it could say so has done it"
                     .to_owned(),
                 until: None,
             })
