@@ -9,6 +9,7 @@ pub mod audit;
 pub mod background;
 pub mod bench;
 pub mod chart;
+pub mod cluster;
 pub mod components;
 pub mod controlplane;
 pub mod demo;
