@@ -89,12 +89,12 @@ impl Component {
         if names.is_empty() {
             return Ok(Self::ALL.to_vec());
         }
-        let named = |name: &String| {
+        let find = |name: &String| {
             let found = Self::ALL.into_iter().find(|component| component.name() == name);
             let all = Self::ALL.map(Self::name).join(", ");
             found.with_context(|| format!("there is no component {name}: {all}"))
         };
-        names.iter().map(named).collect()
+        names.iter().map(find).collect()
     }
 
     /// The program's name, such as `kube-apiserver`.

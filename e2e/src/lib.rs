@@ -27,6 +27,12 @@ pub mod prometheus;
 pub mod proxy;
 pub mod wait;
 
+/// Shows on standard error what `RUST_LOG` asks for; nothing by default.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
 /// Chooses the cryptography of every TLS connection in this process, once.
 ///
 /// Two providers may be linked in through different dependencies; rustls refuses to guess between them.

@@ -52,6 +52,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> Result<()> {
     process::stop_on_signals()?;
+    banyan_e2e::log_to_stderr();
     let result = Box::pin(run(Cli::parse().command)).await;
     process::leave_to_signal();
     // After an error the logs are worth keeping.

@@ -321,7 +321,7 @@ pub async fn first_signal() {
     *first_taker() = Some(sender);
     if receiver.await.is_err() {
         // Another one has taken it.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

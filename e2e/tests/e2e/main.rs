@@ -73,6 +73,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     process::stop_on_signals()?;
+    banyan_e2e::log_to_stderr();
     banyan_e2e::install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     if !arguments.list {
