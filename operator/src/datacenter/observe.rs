@@ -543,7 +543,11 @@ async fn racks(client: &PrometheusClient, query: &str, at: i64) -> Result<i64, B
     if value.is_finite() && (0.0..=1e6).contains(&value) {
         return Ok(value.round() as i64);
     }
-    Err(Blind { reason: "NotANumber", message: format!("racks.inUseQuery answered {value}"), empty: false })
+    Err(Blind {
+        reason: "NotANumber",
+        message: format!("the answer {value} is no count of racks"),
+        empty: false,
+    })
 }
 
 /// A read of this cluster with a limit. The message never has what was read.

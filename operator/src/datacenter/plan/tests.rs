@@ -480,3 +480,26 @@ fn a_clock_that_was_ahead_does_not_stop_the_judging() {
     assert!(plan.status.operational.as_ref().unwrap().until.as_ref().unwrap().0 <= then.now);
     assert_eq!(plan.status.enforcement.as_ref().unwrap().engaged.len(), 2);
 }
+
+#[test]
+fn racks_that_cannot_be_counted_are_told_with_their_field() {
+    let asked = dc(&json!({ "spec": { "racks": { "standard": 2000, "inUseQuery": "racks" } } }));
+    let site = Site::read(&asked.spec);
+    let mut seen = seen(50_000.0, 1.15);
+    seen.racks_in_use = Some(Ok(1450));
+    let (counted, _) = plan(&asked, &site, &seen);
+    let condition = |status: &DataCenterStatus| {
+        status.conditions.iter().find(|one| one.type_ == "RacksCounted").cloned().unwrap()
+    };
+    assert_eq!(condition(&counted.status).status, "True");
+
+    let blind =
+        Blind { reason: "NotANumber", message: "the answer NaN is no count of racks".into(), empty: false };
+    seen.racks_in_use = Some(Err(blind));
+    seen.status = Some(counted.status);
+    let (lost, _) = plan(&asked, &site, &seen);
+    let told = condition(&lost.status);
+    assert_eq!((told.status.as_str(), told.reason.as_str()), ("Unknown", "NotANumber"));
+    assert!(told.message.starts_with("racks.inUseQuery: the answer NaN"), "{}", told.message);
+    assert_eq!(lost.status.racks_in_use, Some(1450));
+}
