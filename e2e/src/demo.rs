@@ -2,6 +2,7 @@
 
 mod current;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -20,12 +21,15 @@ use crate::dirs;
 use crate::estate::{Estate, PROMETHEUS_PLACEHOLDER};
 use crate::exporter::Exporter;
 use crate::operator::{self, Operator, OperatorOptions};
-use crate::prometheus::{Prometheus, PrometheusOptions};
+use crate::prometheus::{Prometheus, PrometheusOptions, Series};
 use crate::wait::until;
 pub use current::Visit;
 
 /// How long the verdicts may take: a back-fill of thirteen months for five sites.
 const VERDICTS_LIMIT: Duration = Duration::from_mins(3);
+
+/// How long the alerts may take: a scrape and an evaluation.
+const ALERTS_LIMIT: Duration = Duration::from_mins(1);
 
 /// What a site of the demo must come to.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +78,19 @@ const EXPECTED: [Expected; 5] = [
         enforcement: EnforcementState::Clear,
         what: "unknown, because a meter is dead",
     },
+];
+
+/// What the rules say of the estate, alert and site: pending at first, and firing when they have stood long enough.
+/// Whether the year of mawei-1 is at risk depends on the season.
+const ALERTS: [(&str, &str); 8] = [
+    ("BanyanPueAboveTarget", "binhai-1"),
+    ("BanyanPueLongAndShortViolated", "binhai-1"),
+    ("BanyanPueAnnualAtRisk", "binhai-1"),
+    ("BanyanEnforcementRefused", "binhai-1"),
+    ("BanyanPueAboveTarget", "gulou-1"),
+    ("BanyanPueLongAndShortViolated", "gulou-1"),
+    ("BanyanPueAnnualAtRisk", "gulou-1"),
+    ("BanyanPueDataGap", "jinan-1"),
 ];
 
 /// The namespace of the batch work among the examples.
@@ -165,6 +182,8 @@ impl Demo {
         let demo = Self { operator, prometheus, _exporter: exporter, cluster, _plane: plane };
         step("waiting for the verdicts");
         demo.verdicts().await?;
+        step("waiting for Prometheus to have the alerts");
+        demo.alerts().await?;
         step("done\n");
         Ok(demo)
     }
@@ -206,6 +225,20 @@ impl Demo {
         Ok(())
     }
 
+    /// Waits until Prometheus has scraped the operator and these alerts, and no other of a site, are pending or firing.
+    async fn alerts(&self) -> Result<()> {
+        until(ALERTS_LIMIT, format!("the alerts {ALERTS:?}"), || async {
+            let series = self.prometheus.query("ALERTS{data_center!~\"|mawei-1\"}").await?;
+            let label = |one: &Series, name: &str| one.metric[name].as_str().unwrap_or_default().to_owned();
+            let found: BTreeSet<_> =
+                series.iter().map(|one| (label(one, "alertname"), label(one, "data_center"))).collect();
+            let wanted = ALERTS.map(|(alert, site)| (alert.to_owned(), site.to_owned()));
+            ensure!(found == BTreeSet::from(wanted), "there are {found:?}");
+            Ok(true)
+        })
+        .await
+    }
+
     /// The table that `banyan status` prints.
     pub async fn table(&self) -> Result<String> {
         let shown = operator::cli(&self.cluster.admin_kubeconfig(), &["status"]).await?;
@@ -216,29 +249,17 @@ impl Demo {
     /// Where everything is, for somebody who wants to look around.
     pub fn addresses(&self) -> String {
         format!(
-            "API server   {}\nPrometheus   {}\nmetrics      http://{}/metrics\nkubeconfig   {}\n",
+            "API server   {}\nPrometheus   {}\nmetrics      http://{}/metrics\n",
             self.cluster.url(),
             self.prometheus.url(),
             self.operator.address(),
-            kubeconfig_path().display(),
         )
     }
 
-    /// Puts the admin's kubeconfig where the documentation says it is.
-    pub fn publish_kubeconfig(&self) -> Result<()> {
-        let path = kubeconfig_path();
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::copy(self.cluster.admin_kubeconfig(), &path)
-            .with_context(|| format!("writing {}", path.display()))?;
-        Ok(())
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.cluster.admin_kubeconfig()
     }
-}
-
-/// `target/demo/kubeconfig`.
-pub fn kubeconfig_path() -> PathBuf {
-    dirs::target().join("demo").join("kubeconfig")
 }
 
 /// The examples in the order of their names, with the address of the demo's Prometheus in them. Namespaces and batch

@@ -1,9 +1,11 @@
 //! The harness from the command line: gets the components ready, before tests or a demo need them.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use banyan_e2e::components::{Component, Tools};
 use banyan_e2e::controlplane::{ControlPlane, Options};
-use banyan_e2e::demo::{self, Demo, Visit};
+use banyan_e2e::demo::{Demo, Visit};
 use banyan_e2e::{background, bench, process};
 use clap::{Parser, Subcommand};
 
@@ -50,16 +52,24 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    process::stop_on_signals()?;
+async fn main() -> ExitCode {
     banyan_e2e::log_to_stderr();
-    let result = Box::pin(run(Cli::parse().command)).await;
+    let result = match process::stop_on_signals() {
+        Ok(()) => Box::pin(run(Cli::parse().command)).await,
+        Err(error) => Err(error),
+    };
     process::leave_to_signal();
     // After an error the logs are worth keeping.
     if let Some(logs) = banyan_e2e::dirs::finish(result.is_err()) {
         eprintln!("logs: {}", logs.display());
     }
-    result
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run(command: Command) -> Result<()> {
@@ -96,17 +106,20 @@ async fn run(command: Command) -> Result<()> {
 }
 
 async fn on_own_cluster(once: bool) -> Result<()> {
+    if !once {
+        background::ensure_free()?;
+    }
     let demo = Demo::start().await?;
     println!("{}", demo.table().await?);
     if !once {
-        demo.publish_kubeconfig()?;
+        background::announce(&demo)?;
         println!("{}", demo.addresses());
-        background::announce()?;
         println!(
             "Running until Ctrl-C. Look around with: kubectl --kubeconfig {} get dc",
-            demo::kubeconfig_path().display()
+            background::kubeconfig().display()
         );
-        std::future::pending::<()>().await;
+        process::first_signal().await;
+        background::withdraw();
     }
     Ok(())
 }
