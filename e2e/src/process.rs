@@ -195,6 +195,11 @@ impl Child {
         self.kill().await
     }
 
+    /// Does what Ctrl-C does in a terminal (SIGINT).
+    pub fn interrupt(&self) {
+        self.entry.signal(libc::SIGINT);
+    }
+
     /// Kills it (SIGKILL) and waits until it is gone.
     pub async fn kill(&self) -> Result<ExitStatus> {
         self.entry.signal(libc::SIGKILL);
