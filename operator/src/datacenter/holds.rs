@@ -16,7 +16,7 @@ use crate::{
     },
     kernel::{
         loan::{self, Field, Guard, Loan, Record},
-        plan::{Defence, ObjectRef, Own, Owner, ROLE, Undo},
+        plan::{Defence, FINALIZER, ObjectRef, Own, Owner, ROLE, Undo},
     },
 };
 
@@ -34,6 +34,9 @@ pub struct Estate {
     pub nodes: Vec<NodeEntry>,
     /// Batch work of the site, and such with a loan for it.
     pub batch: Vec<BatchEntry>,
+    /// Whether it is known which of Kueue's queues there are. While it is not, no batch work is held, and what may be on
+    /// loan from one of them keeps the finalizer.
+    pub queues_known: bool,
 }
 
 /// The entries of a plan that bring about what is engaged.
@@ -130,7 +133,10 @@ pub fn entries(
     let kept = [Action::HoldBatch, Action::PreferElsewhere]
         .into_iter()
         .any(|action| in_force(action) && standing(estate, owner, action).next().is_some());
-    entries.lending = kept || !entries.borrow.is_empty() || !engaged.is_empty();
+    // A queue that cannot be seen may be on loan.
+    let unseen = !estate.queues_known
+        && (in_force(Action::HoldBatch) || dc.finalizers().iter().any(|name| name == FINALIZER));
+    entries.lending = kept || unseen || !entries.borrow.is_empty() || !engaged.is_empty();
     entries
 }
 
@@ -205,6 +211,10 @@ fn hold_batch(
     estate: &Estate,
     why: &str,
 ) -> Vec<Loan> {
+    // Queues that cannot be seen may have to be held instead.
+    if !estate.queues_known {
+        return Vec::new();
+    }
     let action = name(Action::HoldBatch);
     let key = loan::annotation(&action);
     let of_site: Vec<_> = estate.batch.iter().filter(|entry| has_batch(site, selector, entry)).collect();
@@ -394,6 +404,7 @@ mod tests {
                 batch(BatchKind::Job, "labelled", None, Some("gulou-1")),
                 batch(BatchKind::Job, "labelled-there", Some("gulou-1"), Some("mawei-1")),
             ],
+            queues_known: true,
         };
         assert_eq!(borrowed(&made(&[Action::HoldBatch], &[], &estate)), ["here", "labelled"]);
     }
@@ -408,10 +419,28 @@ mod tests {
                 batch(BatchKind::ClusterQueue, "other", None, Some("mawei-1")),
                 batch(BatchKind::ClusterQueue, "unlabelled", None, None),
             ],
+            queues_known: true,
         };
         let entries = made(&[Action::HoldBatch], &[], &estate);
         assert_eq!(borrowed(&entries), ["queue"]);
         assert_eq!(entries.borrow[0][0].fields[0].pointer, "/spec/stopPolicy");
+    }
+
+    #[test]
+    fn while_the_queues_are_unknown_no_batch_work_is_held_and_the_finalizer_stays() {
+        let estate = Estate {
+            nodes: vec![node("n1", "gulou-1")],
+            batch: vec![batch(BatchKind::CronJob, "here", Some("gulou-1"), None)],
+            queues_known: false,
+        };
+        let entries = made(&[Action::HoldBatch, Action::PreferElsewhere], &[], &estate);
+        assert_eq!((borrowed(&entries), entries.lending), (vec!["n1".to_owned()], true));
+        // Nothing is in force any more, but a queue may still be held.
+        let made = |dc: &DataCenter| super::entries(dc, &owner(), "banyan-system", &[], &[], &estate, "test");
+        assert!(!made(&dc()).lending);
+        let mut held = dc();
+        held.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        assert!(made(&held).lending);
     }
 
     #[test]
@@ -420,7 +449,7 @@ mod tests {
         held.loans = lent(Action::HoldBatch, "datacenter.gulou-1");
         let mut node = node("n1", "gulou-1");
         node.loans = lent(Action::PreferElsewhere, "datacenter.gulou-1");
-        let estate = Estate { nodes: vec![node], batch: vec![held] };
+        let estate = Estate { nodes: vec![node], batch: vec![held], queues_known: true };
         let entries = made(&[Action::HoldBatch, Action::PreferElsewhere], &[], &estate);
         assert_eq!((entries.borrow.len(), entries.undo.len()), (0, 0));
         assert!(entries.lending);
@@ -434,7 +463,7 @@ mod tests {
         others.loans = lent(Action::HoldBatch, "datacenter.mawei-1");
         let mut node = node("n1", "gulou-1");
         node.loans = lent(Action::PreferElsewhere, "datacenter.gulou-1");
-        let estate = Estate { nodes: vec![node], batch: vec![held, others] };
+        let estate = Estate { nodes: vec![node], batch: vec![held, others], queues_known: true };
         let entries = made(&[], &[], &estate);
         let names: Vec<Vec<String>> = entries
             .undo
@@ -456,7 +485,7 @@ mod tests {
     fn a_node_that_left_the_site_gets_its_taint_back() {
         let mut moved = node("n1", "mawei-1");
         moved.loans = lent(Action::PreferElsewhere, "datacenter.gulou-1");
-        let estate = Estate { nodes: vec![moved, node("n2", "gulou-1")], batch: vec![] };
+        let estate = Estate { nodes: vec![moved, node("n2", "gulou-1")], batch: vec![], queues_known: true };
         let entries = made(&[Action::PreferElsewhere], &[], &estate);
         assert_eq!(entries.undo.len(), 1);
         assert_eq!(borrowed(&entries), ["n2"]);

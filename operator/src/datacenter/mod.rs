@@ -141,6 +141,16 @@ impl Room {
         owners
     }
 
+    /// Names of the sites with an action in force, or with something that is still to be undone.
+    pub fn lending(&self) -> Vec<String> {
+        let lends = |dc: &DataCenter| {
+            let enforcement = dc.status.as_ref().and_then(|status| status.enforcement.as_ref());
+            dc.finalizers().iter().any(|name| name == FINALIZER)
+                || enforcement.is_some_and(|enforcement| !enforcement.engaged.is_empty())
+        };
+        self.sites.all().iter().filter(|dc| lends(dc)).map(|dc| dc.name_any()).collect()
+    }
+
     /// Gives back what stands for a site that is gone.
     async fn sweep(&self, name: &str) -> (&'static str, Next) {
         let owner = Owner { kind: "datacenter", name: name.to_owned() };

@@ -176,6 +176,7 @@ impl Observer {
         Estate {
             nodes: self.nodes.select(|node| ours(&node.loans)),
             batch: self.batch.select(|entry| ours(&entry.loans)),
+            queues_known: self.batch.queues_known(),
         }
     }
 
@@ -215,9 +216,12 @@ impl Observer {
         let owner = Owner { kind: "datacenter", name: name.clone() }.to_string();
         let selector = dc.spec.node_selector.as_ref();
         let ours = |loans: &[(String, Record)]| loans.iter().any(|(_, record)| record.owner == owner);
+        // Asked first: queues that come to be known meanwhile are left to the next look.
+        let queues_known = self.batch.queues_known();
         let estate = Estate {
             nodes: self.nodes.select(|node| holds::has_node(selector, &node.labels) || ours(&node.loans)),
             batch: self.batch.select(|entry| holds::has_batch(&name, selector, entry) || ours(&entry.loans)),
+            queues_known,
         };
         let mut observation = Observation {
             now,

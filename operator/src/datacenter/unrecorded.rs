@@ -131,7 +131,7 @@ mod tests {
             labels: Arc::new([("zone".to_owned(), "a".to_owned())].into()),
             loans,
         };
-        let estate = Estate { nodes: vec![node], batch: vec![] };
+        let estate = Estate { nodes: vec![node], batch: vec![], queues_known: true };
         let entries =
             holds::entries(&dc, &owner, "ns", &decision.engaged, &decision.undone, &estate, "violated");
         records(&dc, &owner, decision, &estate, &entries, told, Timestamp::UNIX_EPOCH)

@@ -111,11 +111,12 @@ where
         look
     }
 
-    fn delete(&self, object: &DeserializeGuard<K>) {
+    fn delete(&self, object: &DeserializeGuard<K>) -> bool {
         let name = object.name_any();
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        let kept = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&name).is_some();
         // A last look, so that what only the room keeps of it is dropped as well.
         self.queue.now(&name);
+        kept
     }
 
     fn reset(&self, seen: &HashSet<String>) {

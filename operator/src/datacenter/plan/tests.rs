@@ -109,6 +109,7 @@ fn seen(fixed: f64, ratio: f64) -> Observation {
                 loans: vec![],
             }],
             batch: vec![batch()],
+            queues_known: true,
         },
         enforcement: true,
         here: Ok(true),
