@@ -159,14 +159,14 @@ pub fn plan(
     );
     let suspended = dc.spec.suspend && !deleting;
     if suspended || decision.state == EnforcementState::Paused {
-        // Nothing is taken and nothing given back; whatever is on loan stays so.
+        // Nothing is taken and nothing given back; whatever is on loan stays so, and a freeze that a killed run has left.
         entries.lending |= !entries.undo.is_empty();
         entries.undo.clear();
         entries.borrow.clear();
+        keep.push(holds::freeze_ref(dc, &seen.namespace));
     }
     if suspended {
         entries.own.clear();
-        keep.push(holds::freeze_ref(dc, &seen.namespace));
     }
     status.actions.extend(unrecorded::records(
         dc,

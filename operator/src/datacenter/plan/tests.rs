@@ -360,6 +360,23 @@ fn suspended_looks_and_reports_and_changes_nothing() {
 }
 
 #[test]
+fn a_freeze_that_a_killed_run_has_left_stays_while_nothing_is_taken_or_undone() {
+    let keeps = |plan: &Plan<DataCenterStatus>| {
+        plan.keep.iter().any(|kept| kept.name == "banyan-freeze-gulou-1")
+            || plan.own.iter().any(|own| own.object.name == "banyan-freeze-gulou-1")
+    };
+    let mut blind = seen(1e4, 1.40);
+    let down = Blind { reason: "PrometheusUnreachable", message: "down".into(), empty: false };
+    blind.samples.insert("feed".into(), Err(down));
+    let plan = run(&dc(&json!({})), &blind);
+    assert_eq!(plan.status.enforcement.as_ref().unwrap().state, EnforcementState::Paused);
+    assert!(keeps(&plan));
+    assert!(keeps(&run(&dc(&json!({"spec": {"suspend": true}})), &blind)));
+    // What is sure not to be due is not kept.
+    assert!(!keeps(&run(&dc(&json!({})), &seen(1e5, 1.10))));
+}
+
+#[test]
 fn another_sites_cluster_is_left_to_the_banyan_that_runs_there() {
     let mut first = seen(1e4, 1.40);
     first.here = Ok(false);
