@@ -150,6 +150,8 @@ pub struct Memory {
     settings: Option<(Instant, PrometheusServer, Settings)>,
     cluster: Option<(Instant, String, Result<(), Blind>)>,
     days: Option<LookedAt>,
+    /// A look whose days are not in the ledger yet.
+    looking: Option<LookedAt>,
 }
 
 /// The last look at the days for the ledger.
@@ -214,6 +216,7 @@ impl Observer {
     ) -> Observation {
         let name = dc.name_any();
         let owner = Owner { kind: "datacenter", name: name.clone() }.to_string();
+        let deleting = dc.metadata.deletion_timestamp.is_some();
         let selector = dc.spec.node_selector.as_ref();
         let ours = |loans: &[(String, Record)]| loans.iter().any(|(_, record)| record.owner == owner);
         // Asked first: queues that come to be known meanwhile are left to the next look.
@@ -232,11 +235,12 @@ impl Observer {
             racks_in_use: None,
             estate,
             enforcement: self.enforcement,
-            here: self.place(dc, twins).await,
+            // A site on its way out gives everything back, wherever it is and whatever its meters say.
+            here: if deleting { Ok(true) } else { self.place(dc, twins).await },
             status,
             found,
         };
-        let (Some(site), Some(energy)) = (site, &dc.spec.energy) else { return observation };
+        let (Some(site), Some(energy), false) = (site, &dc.spec.energy, deleting) else { return observation };
 
         let client = match self.prometheus(&name, &energy.prometheus).await {
             Ok(client) => client,
@@ -286,16 +290,14 @@ impl Observer {
         let mut ordered: Vec<_> = site.meters.iter().collect();
         ordered.sort_by_key(|meter| Side::of(meter.meter.purpose).is_none());
         let mut down: Option<Blind> = None;
-        let mut timeouts = 0;
         for meter in ordered {
             let answer = match &down {
                 // The server itself is the trouble: the next meter would only wait as long again.
                 Some(blind) => Err(blind.clone()),
                 None => samples(client, meter, from - meter.rules.lookback_ms(), to).await.map_err(|error| {
-                    timeouts = if matches!(error, QueryError::Timeout { .. }) { timeouts + 1 } else { 0 };
                     let blind = blind(&error);
-                    // One slow query is that query's fault; two in a row are the server's.
-                    if error.concerns_server() || timeouts >= 2 {
+                    // Whether slow queries are the queries' fault or the server's, the client finds out.
+                    if error.concerns_server() {
                         down = Some(blind.clone());
                     }
                     blind
@@ -314,6 +316,8 @@ impl Observer {
         client: &PrometheusClient,
         observation: &Observation,
     ) -> Option<ClosedDays> {
+        // What an earlier look brought was not written.
+        self.remember(name, |memory| memory.looking = None);
         let now = observation.now;
         let found = observation.found.ledger.as_ref().ok()?;
         let last = windows::last_closed_day(site, now);
@@ -376,13 +380,17 @@ impl Observer {
         });
         let again_after = if cut_short { RETRY_DAYS_AFTER } else { REOPEN_EVERY };
         let looked = LookedAt { at: Instant::now(), again_after, last, digest };
-        self.remember(name, |memory| memory.days = Some(looked));
+        self.remember(name, |memory| memory.looking = Some(looked));
         Some(ClosedDays { ledger: Arc::new(ledger), changes, complete: all && !cut_short && !passed_over })
     }
 
-    /// The days could not be written: they are looked at again at once.
-    pub fn days_not_written(&self, name: &str) {
-        self.remember(name, |memory| memory.days = None);
+    /// What the last look at the days brought is in the ledger. Without this they are looked at again next time.
+    pub fn days_written(&self, name: &str) {
+        self.remember(name, |memory| {
+            if let Some(looked) = memory.looking.take() {
+                memory.days = Some(looked);
+            }
+        });
     }
 
     /// The ledger of a site that the index does not know: one without its labels, restored from a backup perhaps, must

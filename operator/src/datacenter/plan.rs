@@ -1,7 +1,7 @@
 //! Decides everything about a site: a pure function of the resource and the observation.
 
 use banyan_crds::{
-    conditions,
+    conditions::{self, READY},
     v1alpha1::{
         AnnualStatus, BudgetStatus, BurnRate, DataCenter, DataCenterStatus, EnforcementState,
         EnforcementStatus, EngagedAction, ForecastStatus, IndicatorsStatus, Interval, ModelStatus,
@@ -84,11 +84,12 @@ pub fn plan(
     let mut next = std::time::Duration::from_mins(5);
     let deleting = dc.metadata.deletion_timestamp.is_some();
 
-    let meters = site.as_ref().map(|site| inputs(site, seen)).unwrap_or_default();
+    // A site on its way out is not read any more, nor judged; what was judged of it stays in its status.
+    let meters = site.as_ref().ok().filter(|_| !deleting).map(|site| inputs(site, seen)).unwrap_or_default();
     let judgement = site
         .as_ref()
         .ok()
-        .filter(|site| site.glide.is_some() || !site.meters.is_empty())
+        .filter(|site| !deleting && (site.glide.is_some() || !site.meters.is_empty()))
         .map(|site| judge(site, &meters, seen, &previous));
     let quiet = site.as_ref().ok().and_then(|site| site.quiet(seen.now));
 
@@ -212,7 +213,8 @@ pub fn plan(
         decision: &decision,
         previous: &previous.conditions,
     };
-    let stated = words::conditions(&facts);
+    let mut stated = words::conditions(&facts);
+    stated.retain(|stated| !deleting || [READY, words::NOT_ENFORCING].contains(&stated.kind));
     status.conditions = conditions::merge(&previous.conditions, &stated, dc.metadata.generation, seen.now);
     figures.fill(dc, site.as_ref().ok(), &meters, judgement.as_ref(), seen, &status, quiet.is_some());
 
@@ -605,7 +607,8 @@ fn next_look(site: &Site, now: Timestamp) -> std::time::Duration {
     site.tick().min(close)
 }
 
-fn ledger_ref(dc: &DataCenter, namespace: &str) -> ObjectRef {
+/// The object that holds the ledger of a site.
+pub fn ledger_ref(dc: &DataCenter, namespace: &str) -> ObjectRef {
     ObjectRef { name: format!("banyan-ledger-{}", dc.name_any()), ..holds::freeze_ref(dc, namespace) }
 }
 

@@ -316,9 +316,15 @@ fn a_site_being_deleted_gives_back_and_keeps_its_ledger_for_the_garbage_collecto
         crate::kernel::loan::annotation("HoldBatch"),
         crate::kernel::loan::Record { owner: "datacenter.gulou-1".into(), at: NOW.into(), fields: vec![] },
     )];
+    // It is not read any more, which is no news about its meters.
+    then.samples.clear();
     let plan = run(&deleted, &then);
     assert_eq!(plan.undo.len(), 1);
     assert!(!plan.finalizer);
+    assert_eq!(plan.status.operational, then.status.as_ref().unwrap().operational);
+    assert!(plan.notices.iter().all(|notice| notice.reason == "ActionUndone"), "{:?}", plan.notices);
+    let kinds: Vec<_> = plan.status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
+    assert_eq!(kinds, ["Ready", "NotEnforcing"]);
     assert!(plan.own.is_empty());
     assert!(plan.keep.iter().any(|kept| kept.name == "banyan-ledger-gulou-1"));
 }
