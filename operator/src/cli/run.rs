@@ -392,3 +392,44 @@ async fn interrupted() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_lent_to_a_site_that_is_gone_is_swept_when_it_is_seen_and_now_and_then() {
+        let queue = Arc::new(Queue::default());
+        let room = datacenter::tests::room(&queue);
+        let changed = Notify::new();
+        let waiting = async {
+            // The sweep of the beginning finds nothing.
+            tokio::time::sleep(NUDGE_AFTER * 2).await;
+            assert_eq!(queue.due("gone"), None);
+            datacenter::tests::lend_node(&room, "datacenter.gone");
+            changed.notify_one();
+            tokio::time::sleep(NUDGE_AFTER).await;
+            assert!(queue.due("gone").is_some());
+            // Without any news.
+            queue.forget("gone");
+            tokio::time::sleep(SWEEP_EVERY).await;
+            assert!(queue.due("gone").is_some());
+        };
+        tokio::select! {
+            () = nudge(&room, &queue, &changed) => {}
+            () = waiting => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn broken_queues_are_waited_for_a_while_and_an_index_until_it_is_filled() {
+        let (readiness, batch) = (Readiness::default(), Batch::default());
+        readiness.expect("nodes");
+        let long = Duration::from_hours(1);
+        assert!(tokio::time::timeout(long, filled(&readiness, &batch)).await.is_err());
+        readiness.filled("nodes");
+        let began = tokio::time::Instant::now();
+        filled(&readiness, &batch).await;
+        assert!((QUEUES_WITHIN..QUEUES_WITHIN * 2).contains(&began.elapsed()));
+    }
+}

@@ -275,22 +275,4 @@ pub fn twins<'a>(dc: &DataCenter, others: impl Iterator<Item = &'a DataCenter>) 
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn another_uid_another_generation_and_a_deletion_are_changes_and_a_status_is_none() {
-        let meta = |extra: serde_json::Value| -> ObjectMeta {
-            let mut meta = json!({"name": "a", "uid": "u", "generation": 3, "resourceVersion": "7"});
-            json_patch::merge(&mut meta, &extra);
-            serde_json::from_value(meta).unwrap()
-        };
-        let old = meta(json!({}));
-        assert!(!has_changed(&old, &meta(json!({"resourceVersion": "8", "finalizers": [FINALIZER]}))));
-        assert!(has_changed(&old, &meta(json!({"uid": "v"}))));
-        assert!(has_changed(&old, &meta(json!({"generation": 4}))));
-        assert!(has_changed(&old, &meta(json!({"deletionTimestamp": "2026-03-01T00:00:00Z"}))));
-    }
-}
+pub(crate) mod tests;
