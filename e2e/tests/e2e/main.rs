@@ -12,6 +12,7 @@ mod crash;
 mod crd_rules;
 mod demo;
 mod enforcement;
+mod executor;
 mod faults;
 mod freeze;
 mod harness;
@@ -51,6 +52,7 @@ fn all() -> Vec<Test> {
         harness::tests(),
         kueue::tests(),
         enforcement::tests(),
+        executor::tests(),
         quiet::tests(),
         leader::tests(),
     ]

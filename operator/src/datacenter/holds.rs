@@ -136,7 +136,9 @@ pub fn entries(
     // A queue that cannot be seen may be on loan.
     let unseen = !estate.queues_known
         && (in_force(Action::HoldBatch) || dc.finalizers().iter().any(|name| name == FINALIZER));
-    entries.lending = kept || unseen || !entries.borrow.is_empty() || !engaged.is_empty();
+    // A freeze needs no finalizer: it is an object of the site's own, and goes with it.
+    let borrowing = engaged.iter().any(|(action, _)| *action != Action::FreezeGrowth);
+    entries.lending = kept || unseen || borrowing || !entries.borrow.is_empty();
     entries
 }
 
@@ -493,7 +495,8 @@ mod tests {
 
     #[test]
     fn a_freeze_is_one_parameter_object() {
-        let entries = made(&[Action::FreezeGrowth], &[], &Estate::default());
+        let entries = made(&[Action::FreezeGrowth], &[], &Estate { queues_known: true, ..Estate::default() });
+        assert!(!entries.lending && entries.own[0].owner_reference.is_some());
         assert_eq!(entries.own[0].body["data"]["matchLabels"], "zone=gulou-1");
         assert_eq!(entries.own[0].body["data"]["expressions"], "");
         let lifted = made(&[], &[Action::FreezeGrowth], &Estate::default());
