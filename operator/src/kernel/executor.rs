@@ -277,11 +277,14 @@ impl Executor {
             }
             // Gone: nobody is left to read it.
             Err(error) if error.is_not_found() => Ok(()),
-            // A conflict says that it was replaced by a later one of its name, or anything else.
-            Err(error) if error.is_stale() => match self.writer.read(&subject.object).await? {
-                Some(live) if live.metadata.uid == subject.object.uid => Err(error),
-                _ => Ok(()),
-            },
+            // A conflict, or a uid that may not be changed, says that it was replaced by a later one of its name, or
+            // anything else.
+            Err(error) if error.is_stale() || error.category() == "Invalid" => {
+                match self.writer.read(&subject.object).await? {
+                    Some(live) if live.metadata.uid == subject.object.uid => Err(error),
+                    _ => Ok(()),
+                }
+            }
             Err(error) => Err(error),
         }
     }
