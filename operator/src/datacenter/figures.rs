@@ -167,7 +167,7 @@ impl Figures {
         let known = operational.verdict != Verdict::Unknown;
         self.set_if(Id::Pue, "operational", number(&operational.value).filter(|_| known));
         self.set_if(Id::Pue, "annual", annual.pue);
-        let instant = windows::instant(site, meters).and_then(|reading| reading.pue.ok());
+        let instant = windows::instant(site, meters, seen.now).and_then(|reading| reading.pue.ok());
         self.set_if(Id::Pue, "instant", instant);
         let today = site.glide.as_ref().and_then(|glide| glide.target_on(site.today(seen.now)));
         self.set_if(Id::Target, "today", today);
@@ -190,8 +190,8 @@ impl Figures {
                 }
             }
         }
-        self.set_by(Id::Coverage, "facility", ("window", "annual"), annual.coverage);
-        self.set_by(Id::Coverage, "it", ("window", "annual"), annual.coverage);
+        self.set_by(Id::Coverage, "facility", ("window", "annual"), annual.facility_coverage);
+        self.set_by(Id::Coverage, "it", ("window", "annual"), annual.it_coverage);
         self.last_window(meters, judgement);
         self.set_if(Id::FacilityKw, "", kilowatts.map(|(facility, _)| facility));
         self.set_if(Id::ItKw, "", kilowatts.map(|(_, it)| it));

@@ -58,8 +58,8 @@ impl Flags {
     pub const LATE: Self = Self(1 << 5);
     /// A meter that the day needs was absent: a side is unknown, and 0 in the row.
     pub const MISSING: Self = Self(1 << 6);
-    /// The figures contradict each other or come from a suspect meter (PUE below 1, negative facility energy, frequent
-    /// restarts). The day counts for nothing, whatever its coverage.
+    /// The figures contradict each other or come from a suspect meter (PUE below 1 or above 10, negative facility energy,
+    /// frequent restarts). The day counts for nothing, whatever its coverage.
     pub const SUSPECT: Self = Self(1 << 7);
 
     /// Whether all of `other`'s flags are set.
@@ -125,6 +125,7 @@ impl Day {
                 reading.pue,
                 Err(Invalid::MeterSuspect { .. }
                     | Invalid::BetterThanPerfect { .. }
+                    | Invalid::AboveTen { .. }
                     | Invalid::NegativeFacility { .. })
             );
         let flags = [
@@ -211,8 +212,8 @@ pub enum Change {
     Unchanged,
     /// It has replaced others, and is marked [`Flags::LATE`].
     Replaced,
-    /// Others stand: it closed more than three days ago, or the new figures cover less of it. Readings that arrive late
-    /// only ever cover more, so these come from a server that has lost some.
+    /// Others stand: it closed more than three days ago, or the new figures cover less of it and accuse no meter. Readings
+    /// that arrive late only ever cover more, so these come from a server that has lost some.
     Kept,
     /// It is not over yet.
     Open,
@@ -286,7 +287,8 @@ impl Ledger {
     }
 
     /// Offers `day` on the site-local day `today`. A closed day is written once; for [`REOPEN_DAYS`] days after it, other
-    /// figures replace it if they cover no less.
+    /// figures replace it if they cover no less, or if they show that a meter was stuck or suspect: then the figures that
+    /// stand only seem to cover more.
     pub fn merge_day(&mut self, mut day: Day, today: Date) -> Change {
         if day.date >= today {
             return Change::Open;
@@ -303,7 +305,10 @@ impl Ledger {
             return Change::Unchanged;
         }
         let reopened = today.checked_sub(REOPEN_DAYS.days()).is_ok_and(|oldest| day.date >= oldest);
-        if !reopened || day.coverage() < old.coverage() {
+        let found_out = [Flags::STUCK, Flags::SUSPECT]
+            .into_iter()
+            .any(|flag| day.flags.contains(flag) && !old.flags.contains(flag));
+        if !reopened || (day.coverage() < old.coverage() && !found_out) {
             return Change::Kept;
         }
         day.flags = day.flags.with(Flags::LATE);

@@ -344,8 +344,7 @@ impl Observer {
             for meter in &site.meters {
                 let needed =
                     Side::of(meter.meter.purpose).is_some() && meter.rules.in_service(span).length_ms() > 0;
-                let from = span.from - meter.rules.lookback_ms();
-                let to = (span.to + meter.rules.settle_ms()).min(now.as_millisecond());
+                let Window { from, to } = windows::fetch_span(meter, span, now);
                 let answer = samples(client, meter, from, to).await;
                 match &answer {
                     Ok(_) => {

@@ -295,6 +295,7 @@ pub fn blinding<'a>(
 fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &DataCenterStatus) -> Judgement {
     let now = seen.now;
     let today = site.today(now);
+    let last_closed = windows::last_closed_day(site, now);
     let empty = Ledger::default();
     let found = seen.found.ledger.as_deref().unwrap_or(&empty);
     let (ledger, days) = match &seen.days {
@@ -354,30 +355,34 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
 
     let recent = if blind.is_some() { Vec::new() } else { windows::recent_hours(site, meters, now) };
     let glide = site.glide.as_ref();
+    let fresh = budget::fresh(&recent, now);
     let budget = glide.and_then(|glide| {
-        budget::budget(&ledger, glide, today, site.commissioned, site.minimum_coverage, &recent)
+        let open = last_closed.saturating_add(1.day());
+        budget::budget(&ledger, glide, open, site.commissioned, site.minimum_coverage, fresh)
     });
     let projection = budget.as_ref().and_then(|budget| budget.projection);
     let no_target = GlidePath::none();
     let annual = verdict::annual(
         &ledger,
         glide.unwrap_or(&no_target),
-        today,
+        last_closed,
         site.commissioned,
-        site.minimum_coverage,
+        &windows::validity(site),
         projection,
     );
-    let first = today.saturating_sub(MODEL_DAYS.days());
+    let first = last_closed.saturating_sub((MODEL_DAYS - 1).days());
+    // What was metered before the site was commissioned is not its load.
+    let first = site.commissioned.map_or(first, |commissioned| commissioned.max(first));
     let hours = |date: Date| {
         let (from, to) =
             (windows::day_start(site, date), windows::day_start(site, date.saturating_add(1.day())));
         from.zip(to).map_or(24.0, |(from, to)| Window { from, to }.hours())
     };
-    let model = model::fit(&model::points(ledger.range(first..=today), site.minimum_coverage, hours));
+    let model = model::fit(&model::points(ledger.range(first..=last_closed), site.minimum_coverage, hours));
     let last_valid = before_last.iter().chain(&closed).rev().find(|judged| judged.closed.pue.is_ok());
     let kilowatts = last_valid
         .and_then(|judged| {
-            let hours = judged.reading.span.hours();
+            let hours = judged.reading.known_hours();
             let kw = |wh: Option<f64>| wh.filter(|_| hours > 0.0).map(|wh| wh / 1000.0 / hours);
             Some((kw(judged.reading.facility_wh)?, kw(judged.reading.it_wh)?))
         })
@@ -388,7 +393,7 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
         });
     let target = glide.and_then(|glide| glide.target_on(today));
     let benefit = target.zip(kilowatts).map(|(target, (_, it))| benefit::judge(model.as_ref(), target, it));
-    let next_hour = budget::next_window(&recent, model.as_ref());
+    let next_hour = budget::next_window(fresh, model.as_ref());
     Judgement {
         closed: !closed.is_empty(),
         last: closed.into_iter().next_back().or(before_last),
@@ -462,15 +467,16 @@ fn show(
         coverage_percent: (annual.coverage * 100.0 + 1e-9).floor() as i64,
     });
     let minimum = (site.minimum_coverage * 10_000.0).round() as u16;
-    let yesterday = today.saturating_sub(1.day());
+    let last_closed = windows::last_closed_day(site, now);
     let (mut months, mut current) = (Vec::new(), None);
     if let Some(first) = ledger.first_date() {
         // Whole months, so that the coverage of one whose beginning is not known says so.
         let first = first.first_of_month();
         let first = site.commissioned.map_or(first, |commissioned| commissioned.max(first));
-        for month in ledger.months(first..=yesterday, minimum) {
+        for month in ledger.months(first..=last_closed, minimum) {
             let shown = month_status(&month);
-            if (month.from.year(), month.from.month()) == (today.year(), today.month()) {
+            // A month is closed with its last day, which may be a while after its end.
+            if month.to < month.to.last_of_month() {
                 current = Some(shown);
             } else {
                 months.push(shown);
@@ -481,8 +487,10 @@ fn show(
     status.months = months;
     status.current_month = current;
     status.grade = grade::grade(annual, dc.spec.racks.as_ref(), dc.spec.cooling, today).grade;
-    status.indicators =
-        annual.from.zip(annual.to).and_then(|(from, to)| indicators(&ledger.totals(from..=to, minimum)));
+    status.indicators = annual
+        .from
+        .zip(annual.to)
+        .and_then(|(from, to)| indicators(&ledger.totals(from..=to, minimum), site.minimum_coverage));
     status.racks_in_use = match &seen.racks_in_use {
         // A live value: it goes with the windows.
         Some(Ok(racks)) if judged.closed || status.racks_in_use.is_none() => Some(*racks),
@@ -544,11 +552,13 @@ fn month_status(month: &Totals) -> MonthStatus {
     }
 }
 
-/// WUE in L/kWh, CUE in kg/kWh, REF and ERF as shares. Amounts and energies are of the same days.
-fn indicators(totals: &Totals) -> Option<IndicatorsStatus> {
+/// WUE in L/kWh, CUE in kg/kWh, REF and ERF as shares. Amounts and energies are of the same days, which must be as large a
+/// share of the span as the PUE needs: a WUE of a few days in spring is not the year's.
+fn indicators(totals: &Totals, minimum_coverage: f64) -> Option<IndicatorsStatus> {
     let over =
         |amount: i64, energy: i64| (energy > 0).then(|| Decimal::rounded(amount as f64 / energy as f64, 4));
-    let told = |total: &super::ledger::ExtraTotal| total.days > 0;
+    let needed = (minimum_coverage * totals.span_days as f64 - 1e-9).max(1.0);
+    let told = |total: &super::ledger::ExtraTotal| total.days as f64 >= needed;
     let shown = IndicatorsStatus {
         // mL per Wh is L per kWh, and g per Wh is kg per kWh.
         wue: told(&totals.water_ml).then(|| over(totals.water_ml.amount, totals.water_ml.it_wh)).flatten(),

@@ -217,7 +217,7 @@ fn months_are_cut_to_the_range_and_are_there_without_rows() {
 fn a_reading_becomes_a_row() {
     let reading = SiteReading {
         window: Window { from: 0, to: 86_400_000 },
-        span: Window { from: 0, to: 86_400_000 },
+        known_ms: 86_400_000,
         facility_wh: Some(121_600_000.4),
         it_wh: Some(94_999_999.6),
         facility_coverage: 0.9987,

@@ -19,6 +19,7 @@ fn windows(pues: &[f64]) -> Vec<ClosedWindow> {
     (1..)
         .zip(pues)
         .map(|(at, pue)| ClosedWindow {
+            from: hour(at - 1),
             to: hour(at),
             pue: if pue.is_nan() { Err("utility-a is silent".to_owned()) } else { Ok(*pue) },
             target: Some(1.30),
