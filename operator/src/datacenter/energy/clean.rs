@@ -1,7 +1,7 @@
 //! Which readings of a meter can be believed, and how each joins the one before it.
 //!
 //! A meter's limit is 1.2 times its rated power. Without a rating it is 1.2 times the 99th percentile of the powers that
-//! its own readings imply, if there are at least twenty; bursts that fill less than one percent of the time lie above
+//! its own readings imply over an interval, if there are at least twenty; bursts that fill less than one percent of the time lie above
 //! that, so a meter with bursts wants a rating. A reading is judged against the last one believed:
 //!
 //! - It has grown, within the limit: believed.
@@ -28,6 +28,9 @@ use super::{HOUR_MS, MeterRules, Sample};
 
 /// Readings that are looked at, at least, before one is given up as the start of a new level.
 const LOOKAHEAD: usize = 3;
+/// Readings that are looked at, at most: an hour of them once a second, so that a meter whose every reading is odd does not
+/// take a day of work.
+const MOST_AHEAD: usize = 3600;
 /// Powers that a meter without a rating must have shown before a limit is drawn from them.
 const ENOUGH: usize = 20;
 const MARGIN: f64 = 1.2;
@@ -135,7 +138,7 @@ impl Counter<'_> {
         let sample = self.samples[next];
         let soon = base.sample.at.saturating_add(self.return_ms);
         let ahead = || {
-            let within = self.samples.partition_point(|sample| sample.at <= soon);
+            let within = self.samples.partition_point(|sample| sample.at <= soon).min(next + MOST_AHEAD);
             next + 1..within.max(next + 1 + LOOKAHEAD).min(self.samples.len())
         };
         let in_line = |index: &usize| self.grown(base, self.samples[*index], self.limits.hard).is_some();
@@ -229,25 +232,45 @@ fn counter_limits(rules: &MeterRules, samples: &[Sample], step: f64) -> Limits {
     }
 }
 
-/// The energy per millisecond that each rise implies, but for the last one before a fall and the first one after it: those
-/// of spikes and of dead exporters are as high as the register, and must not set the limit that is to tell them.
+/// The energy per millisecond over each interval in which the register grew: of readings that come more often than that,
+/// over as many as make up an interval, for a register may be updated with each of them or once for all.
+///
+/// The last rise before a fall and the first one after it are left out: those of spikes and of dead exporters are as high as
+/// the register, and must not set the limit that is to tell them.
 fn usual_rates(rules: &MeterRules, samples: &[Sample]) -> Vec<f64> {
-    let mut rates: Vec<f64> = Vec::with_capacity(samples.len());
-    let (mut after_fall, mut last_was_rise) = (false, false);
-    for pair in samples.windows(2) {
-        let rise = pair[1].value - pair[0].value;
+    let rise = |index: usize| samples[index].value - samples[index - 1].value;
+    // By the later reading of each pair: whether it is next to a fall, with standstills between.
+    let mut odd = vec![false; samples.len()];
+    let (mut after_fall, mut last_rise) = (false, None);
+    for index in 1..samples.len() {
+        let rise = rise(index);
         if rise > 0.0 {
-            let time = ((pair[1].at - pair[0].at) as f64).max(rules.interval_ms as f64);
-            if !after_fall {
-                rates.push(rise * rules.base_factor / time);
-            }
-            last_was_rise = !after_fall;
-            after_fall = false;
+            odd[index] = after_fall;
+            (after_fall, last_rise) = (false, Some(index));
         } else if rise < 0.0 {
-            if last_was_rise {
-                rates.pop();
+            odd[index] = true;
+            if let Some(last) = last_rise.take() {
+                odd[last] = true;
             }
-            (after_fall, last_was_rise) = (true, false);
+            after_fall = true;
+        }
+    }
+    let interval = rules.interval_ms as f64;
+    let mut rates = Vec::new();
+    let (mut grown, mut start) = (0.0, samples.first().map_or(0, |first| first.at));
+    for index in 1..samples.len() {
+        if odd[index] {
+            (grown, start) = (0.0, samples[index].at);
+            continue;
+        }
+        grown += rise(index);
+        let time = (samples[index].at - start) as f64;
+        // A reading that comes a little early makes up its interval all the same.
+        if time >= 0.9 * interval {
+            if grown > 0.0 {
+                rates.push(grown * rules.base_factor / time.max(interval));
+            }
+            (grown, start) = (0.0, samples[index].at);
         }
     }
     rates

@@ -163,6 +163,16 @@ fn without_a_rating_the_meters_own_powers_set_the_limit() {
 }
 
 #[test]
+fn without_a_rating_a_register_may_be_read_more_often_than_declared() {
+    // Declared once in 15 minutes and scraped every minute, with a register that grows all the time: 80 kW are 1.333 kWh a
+    // minute. Power is judged over the declared interval, not over a fifteenth of it.
+    let readings: Vec<_> = (0..=480).map(|minute| (minute, 1000.0 + 80.0 / 60.0 * minute as f64)).collect();
+    let reading = curve(MeterRules { rated_watts: None, ..counter() }, &readings).reading(window(0, 480));
+    assert_kwh(&reading, 640.0);
+    assert_eq!((reading.spikes, reading.covered_ms), (0, 480 * MINUTE));
+}
+
+#[test]
 fn a_dip_of_a_tenth_does_not_add_the_register() {
     // 1,000,000 → 999,999.9 → 1,000,020: as a restart the dip would add 999,999.9 kWh. Two dips in a row are the same.
     let reading = curve(counter(), &regular(&[1e6, 999_999.9, 1e6 + 20.0])).reading(window(0, 30));

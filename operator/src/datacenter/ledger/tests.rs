@@ -131,6 +131,23 @@ fn a_server_that_has_lost_readings_does_not_undo_a_day() {
 }
 
 #[test]
+fn a_meter_that_is_found_out_later_takes_its_day_along() {
+    let (the_day, today) = (date(2026, 3, 10), date(2026, 3, 11));
+    for flag in [Flags::STUCK, Flags::SUSPECT] {
+        // A standstill takes off coverage: the day that stands only seemed to be covered better.
+        let found = Day { it_coverage: 8_000, flags: flag, ..day(the_day) };
+        let mut ledger: Ledger = [day(the_day)].into_iter().collect();
+        assert_eq!(ledger.merge_day(found.clone(), today), Change::Replaced);
+        assert_eq!(ledger.get(the_day).unwrap().flags, flag.with(Flags::LATE));
+        // What was known already is no reason to take less, nor is a day that stands.
+        let less = Day { it_coverage: 7_000, ..found.clone() };
+        assert_eq!(ledger.merge_day(less, today), Change::Kept);
+        let mut ledger: Ledger = [day(the_day)].into_iter().collect();
+        assert_eq!(ledger.merge_day(found, date(2026, 3, 14)), Change::Kept);
+    }
+}
+
+#[test]
 fn a_day_that_is_absent_may_be_filled_in_at_any_age() {
     let today = date(2026, 3, 20);
     let mut ledger = days(date(2026, 3, 10), 5);
@@ -233,8 +250,13 @@ fn a_reading_becomes_a_row() {
     let unknown = SiteReading { it_wh: None, it_coverage: 0.0, ..reading.clone() };
     let row = Day::from_reading(date(2026, 3, 1), &unknown);
     assert_eq!((row.it_wh, row.flags), (0, Flags::MISSING));
-    let suspect = SiteReading { pue: Err(Invalid::BetterThanPerfect { pue: 0.9 }), ..reading };
-    assert_eq!(Day::from_reading(date(2026, 3, 1), &suspect).flags, Flags::SUSPECT);
+    for invalid in [Invalid::BetterThanPerfect { pue: 0.9 }, Invalid::AboveTen { pue: 12.0 }] {
+        let suspect = SiteReading { pue: Err(invalid), ..reading.clone() };
+        assert_eq!(Day::from_reading(date(2026, 3, 1), &suspect).flags, Flags::SUSPECT);
+    }
+    // Little load is no contradiction: the year decides whether there is enough.
+    let idle = SiteReading { pue: Err(Invalid::NoITLoad { it_wh: 1.0, minimum_wh: 2.0 }), ..reading };
+    assert_eq!(Day::from_reading(date(2026, 3, 1), &idle).flags, Flags::default());
 }
 
 prop_compose! {

@@ -51,6 +51,8 @@ fn site(lives: &[Life], rank: u8) -> Vec<MeterInput> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Both sides of the parts of a window, and the time that they are of, add up to those of the whole. A part in which a
     /// meter says nothing at all is unknown, and nothing of it is in the whole.
     #[test]

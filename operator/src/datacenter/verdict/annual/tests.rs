@@ -89,6 +89,36 @@ fn today_is_not_closed_and_never_counts() {
 }
 
 #[test]
+fn the_span_ends_with_the_last_closed_day() {
+    // Meters that are read once a week: the last closed day is nine days ago, and none of the nine is missing.
+    let mut days = flat(1_200_000);
+    days.truncate(356);
+    let weekly = annual(&ledger(days), &flat_target(), TO - 9.days(), None, &RULES, None);
+    assert_eq!((weekly.to, weekly.days, weekly.interim), (Some(date(2026, 11, 13)), 356, true));
+    assert!((weekly.coverage - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_year_without_it_load_has_no_figure_and_a_day_without_is_in_it() {
+    // Rated 5000 kW: 50 kW on average are needed, 1200 kWh a day. 365 days of 1000 kWh are 41.7 kW.
+    let rated = Validity { minimum_it_watts: 50e3, ..RULES };
+    let judge = |days: Vec<Day>| annual(&ledger(days), &flat_target(), TO, None, &rated, None);
+    let empty = judge(flat(1_200_000));
+    assert_eq!((empty.verdict, empty.reason, empty.pue), (Verdict::Unknown, "NoITLoad", None));
+    assert_eq!(
+        empty.message,
+        "the IT equipment drew 41.7 kW on average from 2025-11-23 to 2026-11-22, and 50.0 kW (1 % of the rated IT power) \
+         are needed"
+    );
+    // With 1201 kWh on all days but one of 840: on average more than 50 kW, and the idle day is in both sums.
+    let mut days: Vec<Day> = dates(FROM, TO).map(|date| day(date, 1_441_200, 1_201_000)).collect();
+    days[100] = day(days[100].date, 1_100_000, 840_000);
+    let busy = judge(days);
+    assert_eq!((busy.days, busy.it_wh), (365, 364 * 1_201_000 + 840_000));
+    assert!(busy.pue.is_some());
+}
+
+#[test]
 fn a_row_with_energy_below_zero_never_counts() {
     assert!(counts(&day(TO, 1, 0), 0.95));
     assert!(!counts(&day(TO, 1, -1), 0.95));
@@ -146,6 +176,35 @@ fn a_span_needs_95_percent() {
         thin.message,
         "94.8 % of the 365 days from 2025-11-23 to 2026-11-22 are metered on both sides, 95 % are needed"
     );
+}
+
+#[test]
+fn the_span_needs_what_the_spec_asks_for() {
+    // 40 of 365 days are missing, never more than 6 of a month: 89.0 %.
+    let months = [(2025, 12), (2026, 1), (2026, 2), (2026, 3), (2026, 4), (2026, 5), (2026, 6), (2026, 7)];
+    let days = without(flat(1_200_000), &months.map(|month| (month, 5)));
+    let at = |minimum_coverage| {
+        let rules = Validity { minimum_coverage, ..RULES };
+        annual(&ledger(days.clone()), &flat_target(), TO, None, &rules, None)
+    };
+    assert_eq!((at(0.85).verdict, at(0.89).verdict), (Verdict::Compliant, Verdict::Compliant));
+    assert_eq!(at(0.90).reason, "LowCoverage");
+    assert!(at(0.90).message.ends_with(
+        "89.0 % of the 365 days from 2025-11-23 to 2026-11-22 are metered on both sides, 90 % are needed"
+    ));
+}
+
+#[test]
+fn each_side_has_its_own_coverage() {
+    // 100 days of 98 % IT: (265 + 98) / 365 = 99.45 % on that side.
+    let mut days = flat(1_200_000);
+    for day in &mut days[..100] {
+        day.it_coverage = 9_800;
+    }
+    let judged = judge(days);
+    assert!((judged.facility_coverage - 1.0).abs() < 1e-12);
+    assert!((judged.it_coverage - 363.0 / 365.0).abs() < 1e-12);
+    assert!((judged.coverage - judged.it_coverage).abs() < 1e-12);
 }
 
 #[test]
