@@ -270,8 +270,7 @@ fn zeros_of_a_dead_exporter_do_not_set_the_limit_that_is_to_tell_them() {
         }
     }
     let rules = MeterRules { rated_watts: None, ..counter() };
-    let end = 15 * (values.len() as i64 - 1);
-    let reading = curve(rules, &regular(&values)).reading(window(0, end));
+    let reading = curve(rules, &regular(&values)).reading(window(0, 60 * 15));
     assert_kwh(&reading, 800.0);
     assert_eq!((reading.resets, reading.spikes), (0, 9));
 }
