@@ -3,6 +3,7 @@
 use super::*;
 use crate::datacenter::{
     figures::Board,
+    ledger::{ExtraTotal, Totals},
     verdict::fixtures::{dates, day},
 };
 
@@ -107,15 +108,13 @@ fn the_next_hour_is_not_told_from_hours_long_ago() {
 #[test]
 fn an_indicator_of_a_few_days_is_not_the_years() {
     let with = |days: i64| {
-        let of = super::super::super::ledger::ExtraTotal {
-            amount: 150 * days,
-            facility_wh: 120 * days,
-            it_wh: 100 * days,
-            days,
-        };
+        let of = ExtraTotal { amount: 150 * days, facility_wh: 120 * days, it_wh: 100 * days, days };
         let first: Date = "2026-01-01".parse().unwrap();
         let totals = Ledger::default().totals(first..=first.saturating_add(99.days()), 9_500);
-        indicators(&Totals { water_ml: of, carbon_g: of, renewable_wh: of, reuse_wh: of, ..totals }, 0.95)
+        show::indicators(
+            &Totals { water_ml: of, carbon_g: of, renewable_wh: of, reuse_wh: of, ..totals },
+            0.95,
+        )
     };
     // 95 of 100 days are enough, 94 are not.
     let shown = with(95).unwrap();
