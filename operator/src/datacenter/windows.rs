@@ -125,8 +125,7 @@ pub fn runs(site: &Site, (first, last): (Date, Date)) -> Vec<(Date, Date)> {
 pub fn fetch_span(meter: &SiteMeter, span: Window, now: Timestamp) -> Window {
     Window {
         from: span.from - meter.rules.lookback_ms().max(DAY_MS),
-        to: (span.to + meter.rules.settle_ms().max(meter.rules.return_ms() + 60_000))
-            .min(now.as_millisecond()),
+        to: (span.to + meter.rules.settle_ms().max(HOUR_MS + 60_000)).min(now.as_millisecond()),
     }
 }
 

@@ -247,6 +247,11 @@ fn a_fall_is_believed_only_when_the_next_readings_bear_it_out() {
     // Zeros alone say nothing for an hour after the last good reading, at 15; then the register has started again.
     assert_eq!(used(&[1000.0, 1020.0, 0.0, 0.0, 0.0]), (15, 0, 0));
     assert_eq!(used(&[1000.0, 1020.0, 0.0, 0.0, 0.0, 0.0]), (75, 1, 0));
+    // Also the first reading after a long gap is one that only the next one bears out.
+    let gap = [(0, 1000.0), (15, 1020.0), (135, 5.0)];
+    assert_eq!(curve(counter(), &gap).last_sample(), Some(15 * MINUTE));
+    let gap = [(0, 1000.0), (15, 1020.0), (135, 5.0), (150, 25.0)];
+    assert_eq!(curve(counter(), &gap).reading(window(0, 150)).resets, 1);
     // A fall that nothing explains waits as long, and is told apart.
     assert_eq!(used(&[50_000.0, 50_020.0, 1000.0, 1020.0, 1040.0]), (15, 0, 0));
     let values = [50_000.0, 50_020.0, 1000.0, 1020.0, 1040.0, 1060.0];
