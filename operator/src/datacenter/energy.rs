@@ -1,9 +1,9 @@
 //! The energy curve of one meter.
 //!
 //! Readings become a curve: the energy that the meter has counted, as a function of time, straight between two
-//! readings of a counter, a parabola between two of a gauge. A window's energy is the difference of the curve at its two ends, so the energies of the parts of a window
-//! add up to that of the whole, and so do their covered times. Nothing here is extrapolated: outside its first and last
-//! reading a meter has counted nothing and covers nothing.
+//! readings of a counter, a parabola between two of a gauge. A window's energy is the difference of the curve at its two
+//! ends, so the energies of the parts of a window add up to that of the whole, and so do their covered times. Nothing here
+//! is extrapolated: outside its first and last reading a meter has counted nothing and covers nothing.
 //!
 //! Time is covered between two readings no more than three intervals apart. A longer gap of a counter keeps its energy but
 //! is not covered, not even if it lies wholly in the window, where its energy is exact: readings that are missing can

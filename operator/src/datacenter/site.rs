@@ -382,7 +382,8 @@ fn coverage(reading: &Reading, window: Window) -> f64 {
 
 /// Where in `window` the meter at `index` stood still and should not have.
 ///
-/// An IT meter should count while the facility or another IT meter does, and a load behind the feeds while they do. A feed
+/// An IT meter should count while the facility or another IT meter does. Offices behind the feeds may be dark for a night:
+/// their meter has stood only if it makes up for it afterwards. A feed
 /// may idle while the others carry the load, so it is stuck only if the rest of the supply would not do for the IT
 /// equipment alone. A site that draws nothing at all is one whose readings have frozen. Each standstill is judged as a
 /// whole, also where it reaches beyond the window, so that the parts of a window agree with it.
@@ -401,12 +402,12 @@ fn stuck(seen: &[Seen<'_>], index: usize, window: Window) -> Vec<Flat> {
         .flat_spans()
         .iter()
         .filter(|flat| flat.span.intersection(window).length_ms() > 0)
-        .filter(|Flat { span, .. }| {
+        .filter(|Flat { span, caught_up }| {
             let gross = of(*span, Purpose::Facility) + of(*span, Purpose::Generator);
             let supplied = gross - of(*span, Purpose::Excluded);
             match meter.input.purpose {
                 Purpose::It => supplied > 0.0 || of(*span, Purpose::It) > 0.0,
-                Purpose::Excluded => gross > 0.0,
+                Purpose::Excluded => *caught_up && gross > 0.0,
                 _ => supplied <= 0.0 || supplied < of(*span, Purpose::It),
             }
         })

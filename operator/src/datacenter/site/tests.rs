@@ -515,18 +515,26 @@ fn standing_readings_leave_both_sides_out_unless_they_are_made_up_for() {
 }
 
 #[test]
-fn an_excluded_load_that_stands_while_the_feeds_draw_is_stuck() {
-    // The offices' meter stands from 6:00 to 9:00: their load would be counted as the data centre's.
-    let site = [
-        steady("a", Purpose::Facility, 134.0),
-        varying(
-            "offices",
-            Purpose::Excluded,
-            |at| if (6 * HOUR..9 * HOUR).contains(&at) { 0.0 } else { 4.0 },
-        ),
-        steady("pdu", Purpose::It, 100.0),
-    ];
-    let reading = evaluate(&site, DAY, &RULES);
+fn an_excluded_load_that_stood_and_made_up_for_it_was_stuck_and_one_that_was_off_was_not() {
+    let site = |made_up: f64| {
+        let offices = move |at: i64| match at {
+            at if (6 * HOUR..9 * HOUR).contains(&at) => 0.0,
+            at if at == 9 * HOUR => made_up,
+            _ => 4.0,
+        };
+        [
+            steady("a", Purpose::Facility, 134.0),
+            varying("offices", Purpose::Excluded, offices),
+            steady("pdu", Purpose::It, 100.0),
+        ]
+    };
+    // Dark from 6:00 to 9:00. 134 · 24 − 4 · 21 = 3132 kWh, all of it covered.
+    let reading = evaluate(&site(4.0), DAY, &RULES);
+    assert_eq!(meter(&reading, "offices").reading.stuck_ms, 0);
+    assert_kwh(reading.facility_wh, 3132.0);
+    assert!(reading.pue.is_ok());
+    // The meter stands for the same time, and the 12 kWh come in the next quarter: 48 kW above its 4.
+    let reading = evaluate(&site(52.0), DAY, &RULES);
     assert_eq!(meter(&reading, "offices").reading.stuck_ms, 3 * HOUR);
     assert!(
         matches!(reading.pue, Err(Invalid::LowCoverage { side: Side::Facility, meter, .. }) if meter == "offices")
