@@ -235,6 +235,11 @@ impl ControlPlane {
         pids
     }
 
+    /// The CPU time that the API server and its store have used, in seconds.
+    pub async fn cpu_seconds(&self) -> f64 {
+        self.servers.lock().await.cpu_seconds()
+    }
+
     /// Ends every process and removes the data. Nothing is asked to end gently: nobody reads the data again.
     pub fn stop(self) {
         drop(self);

@@ -231,6 +231,11 @@ impl Child {
         line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
     }
 
+    /// The CPU time that it has used, in seconds; 0 where the system does not tell.
+    pub fn cpu_seconds(&self) -> f64 {
+        sys::cpu_seconds(self.pid()).unwrap_or(0.0)
+    }
+
     /// The last lines of its log, for messages.
     pub fn log_tail(&self, lines: usize) -> String {
         tail(&self.log, lines)

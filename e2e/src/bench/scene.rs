@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use banyan::datacenter::holds::owner_reference;
-use banyan::datacenter::ledger::{Day, Extras, Flags, Ledger};
+use banyan::datacenter::ledger::{Day, Flags, Ledger};
 use banyan::datacenter::observe::{LEDGER_KEY, METERS_KEY};
 use banyan::datacenter::plan::LEDGER_ROLE;
 use banyan::datacenter::spec::Site;
@@ -179,7 +179,7 @@ impl Scene {
                 facility_coverage: 10_000,
                 it_coverage: 10_000,
                 flags: Flags::default(),
-                extras: Extras::default(),
+                extras: None,
             });
             (before, date) = (after, date.tomorrow()?);
         }

@@ -13,7 +13,7 @@ fn day(date: Date) -> Day {
         facility_coverage: 9987,
         it_coverage: 10_000,
         flags: Flags::default(),
-        extras: Extras::default(),
+        extras: None,
     }
 }
 
@@ -28,7 +28,7 @@ fn a_ledger_reads_as_its_documentation_shows() {
         facility_wh: 121_700_000,
         it_wh: 95_100_000,
         flags: Flags::RESET,
-        extras: Extras { water_ml: Some(5_000_000), ..Extras::default() },
+        extras: Extras { water_ml: Some(5_000_000), ..Extras::default() }.kept(),
         ..day(date(2026, 3, 2))
     };
     let ledger: Ledger = [second, day(date(2026, 3, 1))].into_iter().collect();
@@ -204,7 +204,7 @@ fn an_extra_is_set_against_the_days_that_tell_it() {
     let with = |number: i8, water_ml: Option<i64>| Day {
         facility_wh: 130,
         it_wh: 100,
-        extras: Extras { water_ml, ..Extras::default() },
+        extras: Extras { water_ml, ..Extras::default() }.kept(),
         ..day(date(2026, 3, number))
     };
     let ledger: Ledger = [with(1, Some(40)), with(2, None), with(3, Some(2))].into_iter().collect();
@@ -244,7 +244,7 @@ fn a_reading_becomes_a_row() {
         pue: Ok(1.28),
     };
     let row = Day::from_reading(date(2026, 3, 1), &reading);
-    let extras = Extras { carbon_g: Some(8), ..Extras::default() };
+    let extras = Extras { carbon_g: Some(8), ..Extras::default() }.kept();
     assert_eq!(row, Day { it_coverage: 9999, extras, ..day(date(2026, 3, 1)) });
     // An unknown side is marked, and not a day without use.
     let unknown = SiteReading { it_wh: None, it_coverage: 0.0, ..reading.clone() };
@@ -274,7 +274,7 @@ prop_compose! {
             date: date(2025, 1, 1) + offset.days(),
             facility_wh, it_wh, facility_coverage, it_coverage,
             flags: Flags(flags),
-            extras: Extras { renewable_wh, reuse_wh, water_ml, carbon_g },
+            extras: Extras { renewable_wh, reuse_wh, water_ml, carbon_g }.kept(),
         }
     }
 }
