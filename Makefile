@@ -11,6 +11,12 @@ ONLY ?=
 ONCE ?=
 CLUSTER ?= own
 
+# Tools that the project installs for itself, where the components are kept too.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/banyan
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY_ROOT := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+
 export CARGO_TERM_COLOR ?= auto
 
 .PHONY: help
@@ -46,16 +52,20 @@ test-e2e: build ## Run the end-to-end tests against real components (ONLY=name f
 	$(CARGO) test --workspace --test e2e -- $(ONLY)
 
 .PHONY: lint
-lint: ## Check format, lints and licences
+lint: $(CARGO_DENY) ## Check format, lints and licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; \
-	else echo "cargo-deny is not installed: licences are not checked (cargo install cargo-deny)"; fi
+	$(CARGO_DENY) check licenses bans sources
+
+# The folder is named by the version, so that another version is another file.
+$(CARGO_DENY):
+	$(CARGO) install --locked --root $(CARGO_DENY_ROOT) cargo-deny@$(CARGO_DENY_VERSION)
 
 .PHONY: crds
 crds: build ## Generate the CRD manifests and the chart's copies of generated files
+	rm -rf crds/manifests charts/banyan/files/crds
+	mkdir -p crds/manifests charts/banyan/files/crds
 	target/debug/banyan crds --output-dir crds/manifests
-	mkdir -p charts/banyan/files/crds
 	cp crds/manifests/*.yaml charts/banyan/files/crds/
 	target/debug/banyan rules > charts/banyan/files/alerts.yaml
 
@@ -75,11 +85,16 @@ bench: ## Measure; one JSON line a figure (ONLY=domain for some)
 .PHONY: chart
 chart: crds ## Package the chart into target/chart
 	mkdir -p target/chart
-	"$$(target/debug/banyan-e2e tools | awk '$$1 == "helm" {print $$3}')" package charts/banyan --destination target/chart
+	"$$(target/debug/banyan-e2e tools helm | awk '{print $$3}')" package charts/banyan --destination target/chart
 
+# The long forms of what the tests do for seconds.
+SOAK_CASES ?= 20000
+SOAK_ROUNDS ?= 5
 .PHONY: soak
-soak: ## Run the long forms of races and fuzzing
-	PROPTEST_CASES=20000 $(CARGO) test --release -p banyan --lib properties
+soak: build ## Run the long forms of fuzzing and races (SOAK_CASES a property, SOAK_ROUNDS of the races)
+	PROPTEST_CASES=$(SOAK_CASES) $(CARGO) test --release -p banyan --lib
+	for round in $$(seq $(SOAK_ROUNDS)); do for race in crash leader; do \
+		$(CARGO) test --workspace --test e2e -- $$race || exit 1; done; done
 
 .PHONY: clean
 clean: ## Remove what was built (not the cache of components)

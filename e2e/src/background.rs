@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::demo::Demo;
+use crate::dirs;
 use crate::process::{alive, terminate};
 use crate::wait::until;
-use crate::{demo, dirs};
 
 /// The first start builds every component.
 const UP_LIMIT: Duration = Duration::from_mins(45);
@@ -21,9 +22,34 @@ fn file(name: &str) -> PathBuf {
     dirs::target().join("demo").join(name)
 }
 
-/// Says that the demo stands; called by the process in the background.
-pub fn announce() -> Result<()> {
+/// `target/demo/kubeconfig`: the administrator's, while a demo stands.
+pub fn kubeconfig() -> PathBuf {
+    file("kubeconfig")
+}
+
+/// Fails when another process' demo stands where [`announce`] would say that this one does.
+pub fn ensure_free() -> Result<()> {
+    match running().filter(|id| *id != std::process::id()) {
+        Some(other) => bail!("a demo runs in the background, as process {other}; `make down` ends it"),
+        None => Ok(()),
+    }
+}
+
+/// Says that this process' demo stands, and puts its kubeconfig where the documentation says it is.
+pub fn announce(demo: &Demo) -> Result<()> {
+    ensure_free()?;
+    fs::create_dir_all(file(""))?;
+    fs::copy(demo.kubeconfig(), kubeconfig())
+        .with_context(|| format!("writing {}", kubeconfig().display()))?;
     fs::write(file("ready"), std::process::id().to_string()).context("saying that the demo is ready")
+}
+
+/// Takes back what [`announce`] has said.
+pub fn withdraw() {
+    for name in ["ready", "kubeconfig"] {
+        // What is gone already need not be removed.
+        fs::remove_file(file(name)).ok();
+    }
 }
 
 /// The process id of the demo that runs. After a reboot the number may be another program's: that is not it.
@@ -37,9 +63,7 @@ fn running() -> Option<u32> {
 
 /// Starts the demo in the background and waits until it stands.
 pub async fn up() -> Result<()> {
-    if let Some(id) = running() {
-        bail!("the demo runs already, as process {id}; `make down` ends it");
-    }
+    ensure_free()?;
     fs::create_dir_all(file(""))?;
     fs::remove_file(file("ready")).ok();
     let log = file("log");
@@ -69,7 +93,7 @@ pub async fn up() -> Result<()> {
     })
     .await?;
     print!("{}", fs::read_to_string(&log)?);
-    println!("`make down` ends it; the admin's kubeconfig is {}", demo::kubeconfig_path().display());
+    println!("`make down` ends it; the admin's kubeconfig is {}", kubeconfig().display());
     Ok(())
 }
 
@@ -81,9 +105,8 @@ pub async fn down() -> Result<()> {
     };
     terminate(id);
     until(DOWN_LIMIT, format!("process {id} to end"), || async { Ok(!alive(id)) }).await?;
-    for name in ["pid", "ready", "kubeconfig"] {
-        fs::remove_file(file(name)).ok();
-    }
+    withdraw();
+    fs::remove_file(file("pid")).ok();
     eprintln!("stopped");
     Ok(())
 }

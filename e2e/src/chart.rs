@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use crate::cluster::Cluster;
 use crate::components::{Component, Tools};
-use crate::controlplane::ControlPlane;
 use crate::dirs;
 use crate::process::Spec;
 use crate::wait::until;
@@ -18,6 +18,8 @@ pub const NAMESPACE: &str = "banyan-system";
 /// The release's name, which is the service account's too.
 pub const RELEASE: &str = "banyan";
 
+/// How long one run of Helm may take.
+const HELM_LIMIT: Duration = Duration::from_mins(2);
 /// How long the API server may take to serve a new definition.
 const ESTABLISHED_LIMIT: Duration = Duration::from_secs(30);
 
@@ -28,9 +30,8 @@ const ESTABLISHED_LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// When Helm or the API server refuses the chart, with what they say.
-pub async fn install(plane: &ControlPlane, values: &Value) -> Result<()> {
-    let tools = Tools::ensure(&[Component::Helm]).await?;
-    let dir = dirs::fresh("helm")?;
+pub async fn install(cluster: &Cluster, values: &Value) -> Result<()> {
+    let dir = dirs::fresh("values")?;
     // No node has this label.
     let mut all = json!({ "nodeSelector": { "banyan.dev/runs": "outside" } });
     lay_over(&mut all, values);
@@ -39,35 +40,66 @@ pub async fn install(plane: &ControlPlane, values: &Value) -> Result<()> {
         .with_context(|| format!("writing {}", file.display()))?;
 
     let chart = dirs::repository().join("charts/banyan");
-    let helm = Spec::new("helm", tools.path(Component::Helm)?, dir.join("helm.log"))
+    helm(cluster)
+        .await?
         .args(["upgrade", "--install", RELEASE])
         .args([chart])
-        .args(["--namespace", NAMESPACE, "--create-namespace", "--values"])
+        .args(["--create-namespace", "--values"])
         .args([&file])
-        .flag("kubeconfig", plane.admin_kubeconfig())
+        .output(HELM_LIMIT)
+        .await?;
+    established(cluster).await
+}
+
+/// Removes the release, and the definitions, which the chart itself leaves where they are.
+pub async fn uninstall(cluster: &Cluster) -> Result<()> {
+    helm(cluster)
+        .await?
+        .args(["uninstall", RELEASE, "--ignore-not-found", "--wait"])
+        .output(HELM_LIMIT)
+        .await?;
+    let api: Api<CustomResourceDefinition> = Api::all(cluster.client());
+    for name in definitions() {
+        match api.delete(&name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            deleted => drop(deleted.with_context(|| format!("deleting the definition {name}"))?),
+        }
+    }
+    Ok(())
+}
+
+/// The names of the definitions.
+pub fn definitions() -> Vec<String> {
+    banyan_crds::all().into_iter().filter_map(|crd| crd.metadata.name).collect()
+}
+
+/// Helm, for this cluster and Banyan's namespace.
+async fn helm(cluster: &Cluster) -> Result<Spec> {
+    let tools = Tools::ensure(&[Component::Helm]).await?;
+    let dir = dirs::fresh("helm")?;
+    Ok(Spec::new("helm", tools.path(Component::Helm)?, dir.join("helm.log"))
+        .flag("kubeconfig", cluster.admin_kubeconfig())
+        .flag("namespace", NAMESPACE)
         // Whatever Helm knows of this machine's user stays out of it.
         .env("HELM_CONFIG_HOME", dir.join("config"))
         .env("HELM_CACHE_HOME", dir.join("cache"))
-        .env("HELM_DATA_HOME", dir.join("data"));
-    helm.output(Duration::from_mins(2)).await?;
-    established(plane).await
+        .env("HELM_DATA_HOME", dir.join("data")))
 }
 
 /// Applies the definitions alone, straight from the API's types, and waits until they are served.
-pub async fn install_crds(plane: &ControlPlane) -> Result<()> {
-    let api: Api<CustomResourceDefinition> = Api::all(plane.client());
+pub async fn install_crds(cluster: &Cluster) -> Result<()> {
+    let api: Api<CustomResourceDefinition> = Api::all(cluster.client());
     for crd in banyan_crds::all() {
         let name = crd.metadata.name.clone().unwrap_or_default();
         let applied = api.patch(&name, &PatchParams::apply("banyan-e2e").force(), &Patch::Apply(&crd)).await;
         applied.with_context(|| format!("applying the definition {name}"))?;
     }
-    established(plane).await
+    established(cluster).await
 }
 
-async fn established(plane: &ControlPlane) -> Result<()> {
-    let api: Api<CustomResourceDefinition> = Api::all(plane.client());
-    for crd in banyan_crds::all() {
-        let name = crd.metadata.name.unwrap_or_default();
+async fn established(cluster: &Cluster) -> Result<()> {
+    let api: Api<CustomResourceDefinition> = Api::all(cluster.client());
+    for name in definitions() {
         wait_established(&api, &name).await?;
     }
     Ok(())

@@ -84,6 +84,19 @@ impl Component {
         Self::Kueue,
     ];
 
+    /// Those of these names; all of them where there are none.
+    pub fn named(names: &[String]) -> Result<Vec<Self>> {
+        if names.is_empty() {
+            return Ok(Self::ALL.to_vec());
+        }
+        let find = |name: &String| {
+            let found = Self::ALL.into_iter().find(|component| component.name() == name);
+            let all = Self::ALL.map(Self::name).join(", ");
+            found.with_context(|| format!("there is no component {name}: {all}"))
+        };
+        names.iter().map(find).collect()
+    }
+
     /// The program's name, such as `kube-apiserver`.
     pub fn name(self) -> &'static str {
         self.source().name

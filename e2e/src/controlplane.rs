@@ -4,16 +4,17 @@ mod apiserver;
 mod ports;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::Mutex;
 
 use crate::audit::AuditLog;
+use crate::cluster::Cluster;
 use crate::components::{Component, Tools};
 use crate::dirs;
 use crate::kubeconfig::{self, Login};
@@ -88,10 +89,17 @@ pub struct ControlPlane {
     controller_manager: Option<Child>,
     servers: Mutex<Servers>,
     data: Data,
-    url: String,
     authority: Authority,
-    tools: Tools,
-    client: kube::Client,
+    cluster: Cluster,
+}
+
+/// What its administrator can do.
+impl Deref for ControlPlane {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
 }
 
 impl ControlPlane {
@@ -125,17 +133,15 @@ impl ControlPlane {
         let admin = data.0.join("kubeconfig");
         let login = Login::Certificate(authority.client("admin", &[MASTERS])?);
         kubeconfig::write(&admin, &options.name, &url, &authority.cert(), &login)?;
-        let client = kubeconfig::client(&admin).await?;
+        let cluster = Cluster::new(data.0.clone(), tools.clone()).await?;
         let mut plane = Self {
             kwok: None,
             scheduler: None,
             controller_manager: None,
             servers: Mutex::new(servers),
             data,
-            url,
             authority,
-            tools: tools.clone(),
-            client,
+            cluster,
         };
         plane.ready().await?;
         if options.controller_manager {
@@ -154,29 +160,9 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    /// A client with all rights, shared.
-    pub fn client(&self) -> kube::Client {
-        self.client.clone()
-    }
-
-    /// The API server's address, `https://127.0.0.1:<port>`.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     /// The certificate of the authority that signed the API server's, PEM.
     pub fn authority_cert(&self) -> String {
         self.authority.cert()
-    }
-
-    /// The folder of its logs and kubeconfig files.
-    pub fn dir(&self) -> &Path {
-        &self.data.0
-    }
-
-    /// The kubeconfig of the administrator, with all rights.
-    pub fn admin_kubeconfig(&self) -> PathBuf {
-        self.data.0.join("kubeconfig")
     }
 
     /// The audit log of all writes; empty when the options left it out.
@@ -202,61 +188,12 @@ impl ControlPlane {
         created.map(drop).with_context(|| format!("creating the namespace {name}"))
     }
 
-    /// A bearer token of a service account, good for a day.
-    pub async fn token_for(&self, namespace: &str, account: &str) -> Result<String> {
-        let request = TokenRequest {
-            spec: Some(TokenRequestSpec { expiration_seconds: Some(86_400), ..TokenRequestSpec::default() }),
-            ..TokenRequest::default()
-        };
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), namespace);
-        let answer = accounts.create_token_request(account, &PostParams::default(), &request).await;
-        let answer = answer.with_context(|| format!("asking for a token of {namespace}/{account}"))?;
-        answer.status.and_then(|status| status.token).context("the token request came back without a token")
-    }
-
-    /// Writes a kubeconfig that logs in as the service account, and returns its path. It has exactly the rights that
-    /// RBAC gives the account.
-    pub async fn kubeconfig_for(&self, namespace: &str, account: &str) -> Result<PathBuf> {
-        let token = self.token_for(namespace, account).await?;
-        let path = self.data.0.join(format!("kubeconfig-{namespace}-{account}"));
-        kubeconfig::write(&path, account, &self.url, &self.authority.cert(), &Login::Token(token))?;
-        Ok(path)
-    }
-
-    /// A client that is logged in as the service account.
-    pub async fn client_for(&self, namespace: &str, account: &str) -> Result<kube::Client> {
-        kubeconfig::client(&self.kubeconfig_for(namespace, account).await?).await
-    }
-
     /// Writes a kubeconfig with a client certificate of this user and these groups, and returns its path.
     pub fn kubeconfig_for_user(&self, user: &str, groups: &[&str]) -> Result<PathBuf> {
         let path = self.data.0.join(format!("kubeconfig-{}", user.replace([':', '/'], "-")));
         let login = Login::Certificate(self.authority.client(user, groups)?);
-        kubeconfig::write(&path, user, &self.url, &self.authority.cert(), &login)?;
+        kubeconfig::write(&path, user, self.url(), &self.authority.cert(), &login)?;
         Ok(path)
-    }
-
-    /// Runs kubectl as the administrator and returns what it prints.
-    ///
-    /// # Errors
-    /// When it fails, with what it says.
-    pub async fn kubectl<I: IntoIterator<Item = A>, A: Into<std::ffi::OsString>>(
-        &self,
-        args: I,
-    ) -> Result<String> {
-        let log = dirs::fresh("kubectl")?.join("kubectl.log");
-        let spec = Spec::new("kubectl", self.tools.path(Component::Kubectl)?, log)
-            .flag("kubeconfig", self.admin_kubeconfig())
-            .args(args);
-        spec.output(Duration::from_mins(2)).await
-    }
-
-    /// Applies manifests (YAML or JSON, any number of documents) by server-side apply as the administrator.
-    pub async fn apply(&self, manifests: &str) -> Result<String> {
-        let file = dirs::fresh("manifests")?.join("manifests.yaml");
-        fs::write(&file, manifests).with_context(|| format!("writing {}", file.display()))?;
-        let words = ["apply", "--server-side", "--force-conflicts", "--field-manager=banyan-e2e", "-f"];
-        self.kubectl(words.iter().map(Into::into).chain([file.into_os_string()])).await
     }
 
     /// Kills the API server with SIGKILL; etcd keeps the data.
@@ -298,6 +235,11 @@ impl ControlPlane {
         pids
     }
 
+    /// The CPU time that the API server and its store have used, in seconds.
+    pub async fn cpu_seconds(&self) -> f64 {
+        self.servers.lock().await.cpu_seconds()
+    }
+
     /// Ends every process and removes the data. Nothing is asked to end gently: nobody reads the data again.
     pub fn stop(self) {
         drop(self);
@@ -306,7 +248,7 @@ impl ControlPlane {
     async fn ready(&self) -> Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client());
         let http = local_https(&self.authority.cert())?;
-        let url = format!("{}/readyz", self.url);
+        let url = format!("{}/readyz", self.url());
         let servers = self.servers.lock().await;
         let ready = eventually(READY_LIMIT, "the API server's /readyz", || async {
             // A dead process never gets ready: this inner error ends the wait at once.
@@ -325,7 +267,7 @@ impl ControlPlane {
         let log = self.data.0.join(format!("{component}.log"));
         let port = free_port()?.to_string();
         let certs = self.data.0.join("pki");
-        Ok(Spec::new(component.name(), self.tools.path(component)?, log)
+        Ok(Spec::new(component.name(), self.tools().path(component)?, log)
             .flag("kubeconfig", &kubeconfig)
             .flag("authentication-kubeconfig", &kubeconfig)
             .flag("authorization-kubeconfig", &kubeconfig)

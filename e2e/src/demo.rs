@@ -1,6 +1,9 @@
 //! The demo: a city's estate on one machine, from nothing to the table of verdicts.
 
-use std::path::{Path, PathBuf};
+mod current;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,18 +14,22 @@ use kube::api::Api;
 use serde_json::json;
 
 use crate::chart;
+use crate::cluster::Cluster;
 use crate::components::{Component, Tools};
 use crate::controlplane::{ControlPlane, Options};
 use crate::dirs;
 use crate::estate::{Estate, PROMETHEUS_PLACEHOLDER};
 use crate::exporter::Exporter;
 use crate::operator::{self, Operator, OperatorOptions};
-use crate::process::Spec;
-use crate::prometheus::{Prometheus, PrometheusOptions};
+use crate::prometheus::{Prometheus, PrometheusOptions, Series};
 use crate::wait::until;
+pub use current::Visit;
 
 /// How long the verdicts may take: a back-fill of thirteen months for five sites.
 const VERDICTS_LIMIT: Duration = Duration::from_mins(3);
+
+/// How long the alerts may take: a scrape and an evaluation.
+const ALERTS_LIMIT: Duration = Duration::from_mins(1);
 
 /// What a site of the demo must come to.
 #[derive(Clone, Copy, Debug)]
@@ -73,20 +80,51 @@ const EXPECTED: [Expected; 5] = [
     },
 ];
 
+/// What the rules say of the estate, alert and site: pending at first, and firing when they have stood long enough.
+/// Whether the year of mawei-1 is at risk depends on the season.
+const ALERTS: [(&str, &str); 8] = [
+    ("BanyanPueAboveTarget", "binhai-1"),
+    ("BanyanPueLongAndShortViolated", "binhai-1"),
+    ("BanyanPueAnnualAtRisk", "binhai-1"),
+    ("BanyanEnforcementRefused", "binhai-1"),
+    ("BanyanPueAboveTarget", "gulou-1"),
+    ("BanyanPueLongAndShortViolated", "gulou-1"),
+    ("BanyanPueAnnualAtRisk", "gulou-1"),
+    ("BanyanPueDataGap", "jinan-1"),
+];
+
+/// The namespace of the batch work among the examples.
+const BATCH_NAMESPACE: &str = "batch-demo";
+
+/// Tells what is going on, with the seconds since the beginning.
+#[derive(Clone, Copy)]
+struct Steps(Instant);
+
+impl Steps {
+    fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    fn tell(self, what: &str) {
+        eprintln!("[{:>4.0} s] {what}", self.0.elapsed().as_secs_f64());
+    }
+}
+
 /// A running demo. Dropping it stops everything.
 pub struct Demo {
     // In the order in which they stop.
     operator: Operator,
     prometheus: Prometheus,
     _exporter: Exporter,
-    plane: ControlPlane,
+    cluster: Cluster,
+    _plane: Option<ControlPlane>,
 }
 
 impl Demo {
     /// Builds what is missing, starts everything, applies `docs/examples/` and waits for the verdicts.
     pub async fn start() -> Result<Self> {
-        let begun = Instant::now();
-        let step = |what: &str| eprintln!("[{:>4.0} s] {what}", begun.elapsed().as_secs_f64());
+        let steps = Steps::begin();
+        let step = |what: &str| steps.tell(what);
         step("getting the components ready (the first time they are built, in about a quarter of an hour)");
         Tools::ensure(&Component::ALL).await?;
         step("starting a control plane: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok");
@@ -97,8 +135,16 @@ impl Demo {
                 plane.kwok()?.add_node(&name, &[("topology.kubernetes.io/zone", site.site)]).await?;
             }
         }
+        let cluster = (*plane).clone();
+        Self::on(cluster, Some(plane), steps).await
+    }
+
+    /// The demo on this cluster, from the chart to the verdicts. `plane` is what the cluster lives on, if it is the
+    /// demo's own.
+    async fn on(cluster: Cluster, plane: Option<ControlPlane>, steps: Steps) -> Result<Self> {
+        let step = |what: &str| steps.tell(what);
         step("installing the chart");
-        chart::install(&plane, &json!({})).await?;
+        chart::install(&cluster, &json!({})).await?;
 
         step("making thirteen months of meter readings");
         let now = Timestamp::now();
@@ -109,9 +155,9 @@ impl Demo {
         let samples = estate.write_openmetrics(&history, from, to)?;
         step(&format!("{samples} readings; starting Prometheus and the operator"));
         let exporter = Exporter::start(move || estate.exposition(Timestamp::now())).await?;
-        let operator = Operator::start(&plane, OperatorOptions::default()).await?;
+        let operator = Operator::start(&cluster, OperatorOptions::default()).await?;
         let rules = folder.join("alerts.yaml");
-        std::fs::write(&rules, operator::cli(&plane.admin_kubeconfig(), &["rules"]).await?.stdout)?;
+        std::fs::write(&rules, operator::cli(&cluster.admin_kubeconfig(), &["rules"]).await?.stdout)?;
         let prometheus = Prometheus::start(PrometheusOptions {
             history: vec![history.clone()],
             rules: vec![rules],
@@ -131,18 +177,20 @@ impl Demo {
 
         step("applying docs/examples/");
         for (file, text) in examples(prometheus.url())? {
-            plane.apply(&text).await.with_context(|| format!("applying {}", file.display()))?;
+            cluster.apply(&text).await.with_context(|| format!("applying {}", file.display()))?;
         }
-        let demo = Self { operator, prometheus, _exporter: exporter, plane };
+        let demo = Self { operator, prometheus, _exporter: exporter, cluster, _plane: plane };
         step("waiting for the verdicts");
         demo.verdicts().await?;
+        step("waiting for Prometheus to have the alerts");
+        demo.alerts().await?;
         step("done\n");
         Ok(demo)
     }
 
     /// Waits until every site has come to what it must.
     async fn verdicts(&self) -> Result<()> {
-        let sites: Api<DataCenter> = Api::all(self.plane.client());
+        let sites: Api<DataCenter> = Api::all(self.cluster.client());
         for expected in EXPECTED {
             let what = format!("{} to be {}", expected.site, expected.what);
             until(VERDICTS_LIMIT, what, || async {
@@ -169,7 +217,7 @@ impl Demo {
             engaged.first().is_some_and(|first| first.action == Action::HoldBatch),
             "gulou-1 holds {engaged:?}"
         );
-        let jobs: Api<CronJob> = Api::namespaced(self.plane.client(), "batch-demo");
+        let jobs: Api<CronJob> = Api::namespaced(self.cluster.client(), BATCH_NAMESPACE);
         for (name, held) in [("nightly-statistics", true), ("hourly-backup", false)] {
             let suspended = jobs.get(name).await?.spec.suspend.unwrap_or(false);
             ensure!(suspended == held, "CronJob {name} has suspend: {suspended}");
@@ -177,9 +225,23 @@ impl Demo {
         Ok(())
     }
 
+    /// Waits until Prometheus has scraped the operator and these alerts, and no other of a site, are pending or firing.
+    async fn alerts(&self) -> Result<()> {
+        until(ALERTS_LIMIT, format!("the alerts {ALERTS:?}"), || async {
+            let series = self.prometheus.query("ALERTS{data_center!~\"|mawei-1\"}").await?;
+            let label = |one: &Series, name: &str| one.metric[name].as_str().unwrap_or_default().to_owned();
+            let found: BTreeSet<_> =
+                series.iter().map(|one| (label(one, "alertname"), label(one, "data_center"))).collect();
+            let wanted = ALERTS.map(|(alert, site)| (alert.to_owned(), site.to_owned()));
+            ensure!(found == BTreeSet::from(wanted), "there are {found:?}");
+            Ok(true)
+        })
+        .await
+    }
+
     /// The table that `banyan status` prints.
     pub async fn table(&self) -> Result<String> {
-        let shown = operator::cli(&self.plane.admin_kubeconfig(), &["status"]).await?;
+        let shown = operator::cli(&self.cluster.admin_kubeconfig(), &["status"]).await?;
         ensure!(shown.status.success(), "banyan status: {}", shown.stderr);
         Ok(shown.stdout)
     }
@@ -187,29 +249,17 @@ impl Demo {
     /// Where everything is, for somebody who wants to look around.
     pub fn addresses(&self) -> String {
         format!(
-            "API server   {}\nPrometheus   {}\nmetrics      http://{}/metrics\nkubeconfig   {}\n",
-            self.plane.url(),
+            "API server   {}\nPrometheus   {}\nmetrics      http://{}/metrics\n",
+            self.cluster.url(),
             self.prometheus.url(),
             self.operator.address(),
-            kubeconfig_path().display(),
         )
     }
 
-    /// Puts the admin's kubeconfig where the documentation says it is.
-    pub fn publish_kubeconfig(&self) -> Result<()> {
-        let path = kubeconfig_path();
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::copy(self.plane.admin_kubeconfig(), &path)
-            .with_context(|| format!("writing {}", path.display()))?;
-        Ok(())
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.cluster.admin_kubeconfig()
     }
-}
-
-/// `target/demo/kubeconfig`.
-pub fn kubeconfig_path() -> PathBuf {
-    dirs::target().join("demo").join("kubeconfig")
 }
 
 /// The examples in the order of their names, with the address of the demo's Prometheus in them. Namespaces and batch
@@ -229,75 +279,4 @@ fn examples(prometheus: &str) -> Result<Vec<(PathBuf, String)>> {
             Ok((file, text))
         })
         .collect()
-}
-
-/// The demo on a cluster that exists: the one of the current kubeconfig context, after asking.
-///
-/// It installs the definitions and the examples, runs the operator here with the user's own rights, and leaves what it
-/// applied behind only if told so.
-pub async fn on_current_cluster(assume_yes: bool) -> Result<()> {
-    let config = kube::Config::infer().await.context("there is no kubeconfig")?;
-    let server = config.cluster_url.to_string();
-    if !assume_yes {
-        eprint!(
-            "This applies CustomResourceDefinitions, DataCenters and a Namespace batch-demo to {server}. Go on? [y/N] "
-        );
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            bail!("nothing was done");
-        }
-    }
-    let tools = Tools::ensure(&[Component::Prometheus, Component::Promtool, Component::Kubectl]).await?;
-    let folder = dirs::fresh("current")?;
-    let kubectl = |arguments: &[&str]| {
-        Spec::new(
-            "kubectl",
-            tools.path(Component::Kubectl).map(Path::to_owned).unwrap_or_default(),
-            folder.join("kubectl.log"),
-        )
-        .args(arguments.iter().copied())
-        .output(Duration::from_mins(2))
-    };
-    let crds = folder.join("crds.yaml");
-    let documents: Vec<String> =
-        banyan_crds::all().iter().map(serde_yaml::to_string).collect::<Result<_, _>>()?;
-    std::fs::write(&crds, documents.join("---\n"))?;
-    let show = |path: &Path| path.display().to_string();
-    kubectl(&["apply", "--server-side", "-f", &show(&crds)]).await?;
-    let estate = Estate::demo(Timestamp::now());
-    let history = folder.join("history.om");
-    estate.write_openmetrics(
-        &history,
-        Timestamp::from_second(estate.begin())?,
-        Timestamp::from_second(estate.end())?,
-    )?;
-    let exporter = Exporter::start(move || estate.exposition(Timestamp::now())).await?;
-    let prometheus = Prometheus::start(PrometheusOptions {
-        history: vec![history],
-        meters: vec![exporter.address().to_owned()],
-        ..PrometheusOptions::default()
-    })
-    .await?;
-    let mut applied = Vec::new();
-    for (file, text) in examples(prometheus.url())? {
-        let copy = folder.join(file.file_name().unwrap_or_default());
-        std::fs::write(&copy, text)?;
-        kubectl(&["apply", "--server-side", "-f", &show(&copy)]).await?;
-        applied.push(copy);
-    }
-    eprintln!("running the operator against {server}; Ctrl-C ends it. What was applied stays; to remove it:");
-    for file in applied.iter().rev() {
-        eprintln!("  kubectl delete -f {}", file.display());
-    }
-    let namespace = kubectl(&["create", "namespace", chart::NAMESPACE]).await;
-    if let Err(error) = namespace {
-        eprintln!("({error:#})");
-    }
-    let status = tokio::process::Command::new(operator::program()?)
-        .args(["run", "--namespace", chart::NAMESPACE, "--listen", "127.0.0.1:0"])
-        .status()
-        .await?;
-    ensure!(status.success(), "the operator ended with {status}");
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use k8s_openapi::ByteString;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 
 use crate::pki::{Pair, write_private};
@@ -36,6 +36,42 @@ pub fn write(path: &Path, name: &str, server: &str, authority: &str, login: &Log
         "contexts": [{ "name": name, "context": { "cluster": name, "user": name } }],
     });
     write_private(path, &serde_yaml::to_string(&config)?)
+}
+
+/// Writes the current context of the user's kubeconfig (`KUBECONFIG`, else `~/.kube/config`), and nothing else of it, to
+/// `path`, and returns the context's name.
+///
+/// # Errors
+/// When there is no kubeconfig, or it has no current context.
+pub fn write_current(path: &Path) -> Result<String> {
+    let mut file = Kubeconfig::read().context("reading the kubeconfig")?;
+    let name = file.current_context.clone().filter(|name| !name.is_empty());
+    let name =
+        name.context("the kubeconfig has no current context; `kubectl config use-context` sets one")?;
+    let context = file.contexts.iter().find(|one| one.name == name).and_then(|one| one.context.clone());
+    let context =
+        context.with_context(|| format!("the kubeconfig does not have its current context {name}"))?;
+    file.contexts.retain(|one| one.name == name);
+    file.clusters.retain(|one| one.name == context.cluster);
+    file.auth_infos.retain(|one| Some(&one.name) == context.user.as_ref());
+    write_private(path, &serde_yaml::to_string(&file)?)?;
+    Ok(name)
+}
+
+/// Writes to `path` the one context of the kubeconfig `of`, with a bearer token instead of its login.
+pub fn with_token(of: &Path, token: &str, path: &Path) -> Result<()> {
+    let mut file = Kubeconfig::read_from(of).with_context(|| format!("reading {}", of.display()))?;
+    for user in &mut file.auth_infos {
+        user.auth_info = Some(AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() });
+    }
+    write_private(path, &serde_yaml::to_string(&file)?)
+}
+
+/// The address of the API server of a kubeconfig with one cluster.
+pub fn server(path: &Path) -> Result<String> {
+    let file = Kubeconfig::read_from(path).with_context(|| format!("reading {}", path.display()))?;
+    let server = file.clusters.into_iter().find_map(|one| one.cluster?.server);
+    server.with_context(|| format!("{} names no server", path.display()))
 }
 
 /// A client by the kubeconfig file, whatever `KUBECONFIG` says.

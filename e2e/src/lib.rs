@@ -9,6 +9,7 @@ pub mod audit;
 pub mod background;
 pub mod bench;
 pub mod chart;
+pub mod cluster;
 pub mod components;
 pub mod controlplane;
 pub mod demo;
@@ -25,6 +26,12 @@ pub mod process;
 pub mod prometheus;
 pub mod proxy;
 pub mod wait;
+
+/// Shows on standard error what `RUST_LOG` asks for; nothing by default.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
 
 /// Chooses the cryptography of every TLS connection in this process, once.
 ///

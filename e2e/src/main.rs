@@ -1,9 +1,11 @@
 //! The harness from the command line: gets the components ready, before tests or a demo need them.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use banyan_e2e::components::{Component, Tools};
 use banyan_e2e::controlplane::{ControlPlane, Options};
-use banyan_e2e::demo::{self, Demo};
+use banyan_e2e::demo::{Demo, Visit};
 use banyan_e2e::{background, bench, process};
 use clap::{Parser, Subcommand};
 
@@ -17,8 +19,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Find, fetch or build every component, and print where each is.
-    Tools,
+    /// Find, fetch or build components, and print where each is.
+    Tools {
+        /// Their names, such as `helm`; all of them without one.
+        names: Vec<String>,
+    },
     /// Start the demo's estate, show its verdicts, and keep it running until Ctrl-C.
     Demo {
         /// Check the verdicts, print the table, and end.
@@ -47,43 +52,39 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    process::stop_on_signals()?;
-    let result = Box::pin(run(Cli::parse().command)).await;
+async fn main() -> ExitCode {
+    banyan_e2e::log_to_stderr();
+    let result = match process::stop_on_signals() {
+        Ok(()) => Box::pin(run(Cli::parse().command)).await,
+        Err(error) => Err(error),
+    };
     process::leave_to_signal();
     // After an error the logs are worth keeping.
     if let Some(logs) = banyan_e2e::dirs::finish(result.is_err()) {
         eprintln!("logs: {}", logs.display());
     }
-    result
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Tools => {
-            let tools = Tools::ensure(&Component::ALL).await?;
-            for component in Component::ALL {
+        Command::Tools { names } => {
+            let wanted = Component::named(&names)?;
+            let tools = Tools::ensure(&wanted).await?;
+            for component in wanted {
                 println!("{component} {} {}", component.version()?, tools.path(component)?.display());
             }
         }
-        Command::Demo { once, cluster, yes } => {
-            if cluster == "current" {
-                demo::on_current_cluster(yes).await?;
-            } else {
-                let demo = Demo::start().await?;
-                println!("{}", demo.table().await?);
-                if !once {
-                    demo.publish_kubeconfig()?;
-                    println!("{}", demo.addresses());
-                    background::announce()?;
-                    println!(
-                        "Running until Ctrl-C. Look around with: kubectl --kubeconfig {} get dc",
-                        demo::kubeconfig_path().display()
-                    );
-                    std::future::pending::<()>().await;
-                }
-            }
-        }
+        Command::Demo { once, cluster, yes } => match cluster.as_str() {
+            "current" => Box::pin(on_current_cluster(once, yes)).await?,
+            _ => Box::pin(on_own_cluster(once)).await?,
+        },
         Command::Bench { only } => {
             let print = |figure| match serde_json::to_string(&figure) {
                 Ok(line) => println!("{line}"),
@@ -102,4 +103,44 @@ async fn run(command: Command) -> Result<()> {
         }
     }
     Ok(())
+}
+
+async fn on_own_cluster(once: bool) -> Result<()> {
+    if !once {
+        background::ensure_free()?;
+    }
+    let demo = Demo::start().await?;
+    println!("{}", demo.table().await?);
+    if !once {
+        background::announce(&demo)?;
+        println!("{}", demo.addresses());
+        println!(
+            "Running until Ctrl-C. Look around with: kubectl --kubeconfig {} get dc",
+            background::kubeconfig().display()
+        );
+        process::first_signal().await;
+        background::withdraw();
+    }
+    Ok(())
+}
+
+async fn on_current_cluster(once: bool, assume_yes: bool) -> Result<()> {
+    let visit = Visit::ask(assume_yes).await?;
+    let mut started = None;
+    let stay = async {
+        let demo = started.insert(visit.start().await?);
+        println!("{}", demo.table().await?);
+        if !once {
+            println!("Running until Ctrl-C. Look around with: kubectl get dc");
+            std::future::pending::<()>().await;
+        }
+        anyhow::Ok(())
+    };
+    let stayed = tokio::select! {
+        stayed = stay => stayed,
+        () = process::first_signal() => Ok(()),
+    };
+    // Whatever happened, nothing stays behind on somebody's cluster.
+    visit.leave(started).await?;
+    stayed
 }

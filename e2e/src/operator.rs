@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use crate::audit;
 use crate::chart::{NAMESPACE, RELEASE};
-use crate::controlplane::{ControlPlane, free_port};
+use crate::cluster::Cluster;
+use crate::controlplane::free_port;
 use crate::dirs;
 use crate::process::{Child, Finished, Spec};
 use crate::prometheus::local_http;
@@ -61,14 +62,14 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts `banyan run` against a control plane on which the chart was installed ([`crate::chart::install`]).
+    /// Starts `banyan run` against a cluster on which the chart was installed ([`crate::chart::install`]).
     ///
     /// # Errors
     /// When the program was not built, ends at once (with the end of its log) or is not ready within a minute.
-    pub async fn start(plane: &ControlPlane, options: OperatorOptions) -> Result<Self> {
+    pub async fn start(cluster: &Cluster, options: OperatorOptions) -> Result<Self> {
         let kubeconfig = match &options.kubeconfig {
             Some(path) => path.clone(),
-            None => plane.kubeconfig_for(NAMESPACE, RELEASE).await.context("is the chart installed?")?,
+            None => cluster.kubeconfig_for(NAMESPACE, RELEASE).await.context("is the chart installed?")?,
         };
         let address = format!("127.0.0.1:{}", free_port()?);
         let log = dirs::fresh(&options.identity)?.join("banyan.log");

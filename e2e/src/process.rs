@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 pub use sys::alive;
 
@@ -195,6 +195,11 @@ impl Child {
         self.kill().await
     }
 
+    /// Does what Ctrl-C does in a terminal (SIGINT).
+    pub fn interrupt(&self) {
+        self.entry.signal(libc::SIGINT);
+    }
+
     /// Kills it (SIGKILL) and waits until it is gone.
     pub async fn kill(&self) -> Result<ExitStatus> {
         self.entry.signal(libc::SIGKILL);
@@ -224,6 +229,11 @@ impl Child {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
+    }
+
+    /// The CPU time that it has used, in seconds; 0 where the system does not tell.
+    pub fn cpu_seconds(&self) -> f64 {
+        sys::cpu_seconds(self.pid()).unwrap_or(0.0)
     }
 
     /// The last lines of its log, for messages.
@@ -289,13 +299,22 @@ pub fn stop_on_signals() -> Result<()> {
     let mut hang_up = signal(SignalKind::hangup())?;
     drop(guard);
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let number = runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => libc::SIGINT,
-                _ = terminate.recv() => libc::SIGTERM,
-                _ = hang_up.recv() => libc::SIGHUP,
-            }
-        });
+        let mut next = || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => libc::SIGINT,
+                    _ = terminate.recv() => libc::SIGTERM,
+                    _ = hang_up.recv() => libc::SIGHUP,
+                }
+            })
+        };
+        let mut number = next();
+        if let Some(tidying) = first_taker().take() {
+            eprintln!("tidying up; a second signal stops at once …");
+            // Whoever took it has ended since, and so will the process.
+            let _ = tidying.send(());
+            number = next();
+        }
         INTERRUPTED.store(true, Ordering::SeqCst);
         eprintln!("stopping …");
         stop_all(Duration::from_secs(3));
@@ -303,6 +322,22 @@ pub fn stop_on_signals() -> Result<()> {
         std::process::exit(128 + number);
     })?;
     Ok(())
+}
+
+/// Answers when the first signal has come, which then stops nothing: for somebody who has to tidy up while children run.
+/// A second signal stops everything, as always.
+pub async fn first_signal() {
+    let (sender, receiver) = oneshot::channel();
+    *first_taker() = Some(sender);
+    if receiver.await.is_err() {
+        // Another one has taken it.
+        std::future::pending::<()>().await;
+    }
+}
+
+fn first_taker() -> MutexGuard<'static, Option<oneshot::Sender<()>>> {
+    static TAKER: Mutex<Option<oneshot::Sender<()>>> = Mutex::new(None);
+    TAKER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// To be called before the main function returns: when a signal has begun to stop everything, what ran until now has

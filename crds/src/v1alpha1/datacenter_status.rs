@@ -226,7 +226,7 @@ pub struct ModelStatus {
     pub marginal_ratio: Interval,
     /// Share of the variance that the model explains.
     pub r_squared: Decimal,
-    /// Windows that it was fitted to.
+    /// Days that it was fitted to.
     pub samples: i64,
     /// IT power at which the target is met, kW; absent where no load meets it or any does.
     #[serde(default, rename = "itKilowattsForTarget", skip_serializing_if = "Option::is_none")]

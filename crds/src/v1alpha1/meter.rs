@@ -94,7 +94,7 @@ impl Unit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.purpose != 'IT' || has(self.position)")
-    .message("an IT meter needs a position: UPS, PDU or Rack"))]
+    .message("an IT meter needs a position: UPS, PDU or Rack").field_path(".position"))]
 #[x_kube(validation = Rule::new("self.purpose == 'IT' || !has(self.position)")
     .message("only an IT meter has a position").field_path(".position"))]
 #[x_kube(validation = Rule::new(

@@ -37,10 +37,13 @@ pub async fn measure(scale: Scale) -> Result<Vec<Figure>> {
     progress("the operator converges");
     let (log, user) = (scene.plane.audit(), operator::user());
     let mark = log.mark();
+    let cpu = async || (scene.plane.cpu_seconds().await, prometheus.process().cpu_seconds());
+    let before = cpu().await;
     let started = Timestamp::now();
     let running = scene.operator().await?;
     let ended = statuses(&log, &user, mark, scale.many).await?;
     let operator_seconds = ended.duration_since(started).as_secs_f64();
+    let by_operator_cpu = since(before, cpu().await);
     let metrics = running.metrics().await?;
     running.stop().await?;
     scene.check_converged().await?;
@@ -49,9 +52,11 @@ pub async fn measure(scale: Scale) -> Result<Vec<Figure>> {
     progress("a bare client makes the same writes");
     let writes = bare::prepare(&scene, &prometheus).await?;
     let mark = log.mark();
+    let before = cpu().await;
     let started = Timestamp::now();
     bare::write(&scene, writes).await?;
     let ended = statuses(&log, &user, mark, scale.many).await?;
+    let by_client_cpu = since(before, cpu().await);
     let bare_seconds = ended.duration_since(started).as_secs_f64();
     let by_client = log.tally_by(&user, mark)?;
     ensure!(
@@ -75,6 +80,9 @@ pub async fn measure(scale: Scale) -> Result<Vec<Figure>> {
         told("bare_client", bare_seconds, "s"),
         told("writes", by_operator.values().sum::<usize>() as f64, "requests"),
         told("operator_cpu", metric("process_cpu_seconds_total"), "s"),
+        told("operator_prometheus_cpu", by_operator_cpu.1, "s"),
+        told("operator_api_server_cpu", by_operator_cpu.0, "s"),
+        told("bare_client_api_server_cpu", by_client_cpu.0, "s"),
         told(
             "reconcile_mean",
             metric("banyan_kernel_reconcile_duration_seconds_sum{kind=\"DataCenter\"}")
@@ -82,6 +90,11 @@ pub async fn measure(scale: Scale) -> Result<Vec<Figure>> {
             "s",
         ),
     ])
+}
+
+/// What was used between two readings.
+fn since(before: (f64, f64), after: (f64, f64)) -> (f64, f64) {
+    (after.0 - before.0, after.1 - before.1)
 }
 
 /// Waits until so many sites have been given a status by this user, and answers when the last one was.

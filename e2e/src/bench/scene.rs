@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use banyan::datacenter::holds::owner_reference;
-use banyan::datacenter::ledger::{Day, Extras, Flags, Ledger};
+use banyan::datacenter::ledger::{Day, Flags, Ledger};
 use banyan::datacenter::observe::{LEDGER_KEY, METERS_KEY};
 use banyan::datacenter::plan::LEDGER_ROLE;
 use banyan::datacenter::spec::Site;
@@ -141,6 +141,7 @@ impl Scene {
                     let ledger = self.ledger(number, yesterday)?;
                     let metered_with = Site::read(&dc.spec)?.meters_digest();
                     let own = Own {
+                        lends: false,
                         object: ObjectRef {
                             resource: ApiResource::erase::<ConfigMap>(&()),
                             namespace: Some(NAMESPACE.to_owned()),
@@ -179,7 +180,7 @@ impl Scene {
                 facility_coverage: 10_000,
                 it_coverage: 10_000,
                 flags: Flags::default(),
-                extras: Extras::default(),
+                extras: None,
             });
             (before, date) = (after, date.tomorrow()?);
         }

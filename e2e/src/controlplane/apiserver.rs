@@ -92,6 +92,11 @@ impl Servers {
         Ok(())
     }
 
+    /// The CPU time that both have used, in seconds.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.api_server.cpu_seconds() + self.etcd.cpu_seconds()
+    }
+
     /// Both process ids.
     pub fn pids(&self) -> Vec<u32> {
         vec![self.api_server.pid(), self.etcd.pid()]

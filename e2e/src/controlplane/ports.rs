@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, bail};
 
 /// A TCP port of 127.0.0.1 that is free now and that this process has not handed out before. Another process may still
-/// take it before it is used: starts are tried again when that happens.
+/// take it before it is used: a control plane's start is tried again when that happens.
 pub fn free_port() -> Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -65,3 +65,15 @@ pub fn alive(pid: u32) -> bool {
     let answer = unsafe { libc::kill(pid, 0) };
     answer == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
+
+/// The CPU time that a process has used, in seconds: the 14th and 15th field of `/proc/<pid>/stat` (proc(5)).
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in parentheses, which may have spaces in it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    let used = ticks()? + ticks()?;
+    // SAFETY: sysconf only reads a setting of the system.
+    let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    (a_second > 0).then(|| used / a_second as f64)
+}

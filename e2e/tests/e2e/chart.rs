@@ -1,6 +1,6 @@
 //! The chart and the alerts, by the tools of those who will use them: Helm, the API server and promtool.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -318,9 +318,17 @@ fn alert_tests() -> Result<Vec<PathBuf>> {
 async fn each_alert_has_a_runbook_and_a_test(_: World) -> Result<()> {
     const BASE: &str = "https://runbooks.example/banyan";
     let rules: Value = serde_yaml::from_str(&banyan(&["rules", "--runbook-base", BASE]).await?)?;
-    let mut tested = String::new();
+    // By alert: whether a case expects it to fire, and whether one expects it not to.
+    let mut tested: BTreeMap<String, [bool; 2]> = BTreeMap::new();
     for file in alert_tests()? {
-        tested.push_str(&std::fs::read_to_string(file)?);
+        let suite: Value = serde_yaml::from_str(&std::fs::read_to_string(file)?)?;
+        let groups = suite["tests"].as_array().context("no tests")?;
+        for case in groups.iter().flat_map(|group| group["alert_rule_test"].as_array().into_iter().flatten())
+        {
+            let name = case["alertname"].as_str().context("a case without an alert")?;
+            let fires = case["exp_alerts"].as_array().is_some_and(|alerts| !alerts.is_empty());
+            tested.entry(name.to_owned()).or_default()[usize::from(!fires)] = true;
+        }
     }
     let groups = rules["groups"].as_array().context("no groups of rules")?;
     let alerts = groups.iter().flat_map(|group| group["rules"].as_array().into_iter().flatten());
@@ -332,7 +340,11 @@ async fn each_alert_has_a_runbook_and_a_test(_: World) -> Result<()> {
         ensure!(page == format!("{BASE}/{name}.md"), "{name} leads to {page}");
         let file = dirs::repository().join(format!("docs/runbooks/{name}.md"));
         ensure!(file.is_file(), "there is no {}", file.display());
-        ensure!(tested.contains(&format!("alertname: {name}\n")), "{name} is in none of the tests");
+        ensure!(
+            tested.get(name) == Some(&[true, true]),
+            "{name} needs a case in which it fires and one in which it does not: {:?}",
+            tested.get(name)
+        );
     }
     ensure!(names.len() >= 9, "only {names:?}");
     for entry in std::fs::read_dir(dirs::repository().join("docs/runbooks"))? {

@@ -1,17 +1,18 @@
 //! The operator killed with -9 between any two of its writes: the next run ends in the same state.
 //!
-//! A whole life of a site (held, then given back) is lived once without a kill, through a proxy that counts the writes.
-//! Then it is lived again and again, and at the n-th write of the taking and of the giving back the world stops, once
-//! before the write reaches the server and once before its answer reaches the operator, which is killed there and
-//! started anew.
+//! A whole life of a site (held, then given back, because it is clear or because it is deleted) is lived once without a
+//! kill, through a proxy that counts the writes. Then it is lived again and again, and at the n-th write of the taking
+//! and of the giving back the world stops, once before the write reaches the server and once before its answer reaches
+//! the operator, which is killed there and started anew.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use banyan_crds::v1alpha1::{Action, ActionRecord, DataCenterStatus};
+use banyan_crds::v1alpha1::{Action, ActionRecord, DataCenter, DataCenterStatus};
 use banyan_e2e::proxy::{Proxy, Side, Trap};
 use banyan_e2e::wait::until;
 use kube::ResourceExt;
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::stage::{CLEARED, FINALIZER, LIMIT, LOANS, Readings, Stage, VIOLATED, actions, differing, looks};
@@ -19,7 +20,10 @@ use crate::world::{Test, World};
 
 /// The tests of this file.
 pub fn tests() -> Vec<Test> {
-    tests![killed_between_any_two_writes_the_next_run_ends_in_the_same_state]
+    tests![
+        killed_between_any_two_writes_the_next_run_ends_in_the_same_state,
+        killed_between_any_two_writes_of_a_deletion_nothing_is_left_behind,
+    ]
 }
 
 const SITE: &str = "gulou";
@@ -31,12 +35,7 @@ const GIVING_BACK: [&str; 2] = [CLEARED, "2025-06-18T13:06:00Z"];
 
 async fn killed_between_any_two_writes_the_next_run_ends_in_the_same_state(_: World) -> Result<()> {
     let stage = Stage::start("crash").await?;
-    let proxy = Proxy::start(&stage.plane).await?;
-    stage.create_node("gulou-1", SITE, json!([])).await?;
-    stage.create_cron_job("nightly", SITE, true, false).await?;
-    let before = stage.world().await?;
-    let theatre = Theatre { stage: &stage, proxy: &proxy, before };
-
+    let theatre = Theatre::open(&stage).await?;
     let undisturbed = theatre.life(None).await.context("without a kill")?;
     let [taking, giving_back] = undisturbed.writes;
     // The finalizer, the freeze, the ledger, two loans and the status; and back, without the ledger.
@@ -62,9 +61,25 @@ async fn killed_between_any_two_writes_the_next_run_ends_in_the_same_state(_: Wo
     Ok(())
 }
 
+async fn killed_between_any_two_writes_of_a_deletion_nothing_is_left_behind(world: World) -> Result<()> {
+    let stage = world.stage().await?;
+    let theatre = Theatre::open(&stage).await?;
+    let writes = theatre.deletion(None).await.context("without a kill")?;
+    // The freeze, two loans, and the finalizer.
+    ensure!(writes >= 4, "{writes} writes are fewer than there are steps");
+    for write in 1..=writes {
+        for side in [Side::Before, Side::After] {
+            let trap = Trap { write, side };
+            let deletion = theatre.deletion(Some(trap)).await;
+            deletion.with_context(|| format!("killed at {trap:?} of {writes}"))?;
+        }
+    }
+    Ok(())
+}
+
 struct Theatre<'a> {
     stage: &'a Stage,
-    proxy: &'a Proxy,
+    proxy: Proxy,
     before: BTreeMap<String, String>,
 }
 
@@ -78,40 +93,59 @@ struct Life {
     writes: [usize; 2],
 }
 
-impl Theatre<'_> {
-    /// A site from its creation to its removal, with a kill in the taking and one in the giving back where these make so
-    /// many writes.
-    async fn life(&self, kill: Option<(Trap, [usize; 2])>) -> Result<Life> {
+impl<'a> Theatre<'a> {
+    /// A Node and a `CronJob`.
+    async fn open(stage: &'a Stage) -> Result<Self> {
+        stage.create_node("gulou-1", SITE, json!([])).await?;
+        stage.create_cron_job("nightly", SITE, true, false).await?;
+        Ok(Self { stage, proxy: Proxy::start(&stage.plane).await?, before: stage.world().await? })
+    }
+
+    /// A site from its creation to its deletion while it is held, with a kill in the deletion if there is a trap. Answers
+    /// the number of writes that the deletion made.
+    async fn deletion(&self, trap: Option<Trap>) -> Result<usize> {
+        self.create().await?;
+        self.run(TAKING, None, End::Held).await.context("taking")?;
+        self.stage.sites().delete(SITE, &DeleteParams::default()).await?;
+        let writes = self.run(TAKING, trap, End::Gone).await.context("deleting")?;
+        self.nothing_is_left().await?;
+        let ledger = self.stage.maps().delete("banyan-ledger-gulou", &DeleteParams::default()).await;
+        ledger.context("the ledger is the garbage collector's, which is not here")?;
+        Ok(writes)
+    }
+
+    async fn create(&self) -> Result<()> {
         let enforcement = json!({
             "mode": "Enforce",
             "actions": ["HoldBatch", "PreferElsewhere", "FreezeGrowth"],
             "hysteresis": { "dwell": "0s" },
         });
-        self.stage.create_site(SITE, Readings::Hot, &enforcement).await?;
+        self.stage.create_site(SITE, Readings::Hot, &enforcement).await
+    }
+
+    /// A site from its creation to its removal, with a kill in the taking and one in the giving back where these make so
+    /// many writes.
+    async fn life(&self, kill: Option<(Trap, [usize; 2])>) -> Result<Life> {
+        self.create().await?;
         let trap =
             |part: usize| kill.filter(|(trap, writes)| trap.write <= writes[part]).map(|(trap, _)| trap);
 
-        let taken = self.run(TAKING, trap(0), is_held).await.context("taking")?;
+        let taken = self.run(TAKING, trap(0), End::Held).await.context("taking")?;
         let held = self.held().await?;
-        let given = self.run(GIVING_BACK, trap(1), is_clear).await.context("giving back")?;
+        let given = self.run(GIVING_BACK, trap(1), End::Clear).await.context("giving back")?;
         let clear = self.clear().await?;
         self.stage.remove_site(SITE).await?;
         Ok(Life { held, clear, writes: [taken, given] })
     }
 
-    /// Runs the operator until the site is as wanted and it has looked at it without a failure. If there is a trap, it is
-    /// killed there and started again. Answers the number of writes.
-    async fn run(
-        &self,
-        times: [&str; 2],
-        trap: Option<Trap>,
-        wanted: fn(&DataCenterStatus, &[String]) -> bool,
-    ) -> Result<usize> {
+    /// Runs the operator until the site is as wanted and, if there is one, it has looked at it without a failure. If there
+    /// is a trap, it is killed there and started again. Answers the number of writes.
+    async fn run(&self, times: [&str; 2], trap: Option<Trap>, end: End) -> Result<usize> {
         self.proxy.reset();
         let mut now = times[0];
         if let Some(trap) = trap {
             self.proxy.arm(trap);
-            let operator = self.stage.operator_through(self.proxy, now, "banyan-0", "15s").await?;
+            let operator = self.stage.operator_through(&self.proxy, now, "banyan-0", "15s").await?;
             tokio::time::timeout(LIMIT, self.proxy.sprung())
                 .await
                 .with_context(|| format!("only {} writes came", self.proxy.writes().len()))?;
@@ -119,11 +153,13 @@ impl Theatre<'_> {
             self.proxy.reset();
             now = times[1];
         }
-        let operator = self.stage.operator_through(self.proxy, now, "banyan-0", "15s").await?;
-        looks(&operator, 1.0).await?;
-        until(LIMIT, "the site to be as wanted", || async {
-            let site = self.stage.sites().get(SITE).await?;
-            Ok(wanted(&site.status.clone().unwrap_or_default(), site.finalizers()))
+        let operator = self.stage.operator_through(&self.proxy, now, "banyan-0", "15s").await?;
+        operator.ready().await?;
+        if end != End::Gone {
+            looks(&operator, 1.0).await?;
+        }
+        until(LIMIT, format!("the site to be {end:?}"), || async {
+            Ok(end.has_come(self.stage.sites().get_opt(SITE).await?.as_ref()))
         })
         .await?;
         operator.stop().await?;
@@ -153,21 +189,42 @@ impl Theatre<'_> {
 
     /// What is left when everything was given back.
     async fn clear(&self) -> Result<Value> {
+        self.nothing_is_left().await?;
+        let status = self.stage.status(SITE).await?;
+        Ok(json!({ "actions": told(&status)?, "engaged": engaged(&status) }))
+    }
+
+    async fn nothing_is_left(&self) -> Result<()> {
         let after = self.stage.world().await?;
         ensure!(after == self.before, "left behind: {:?}", differing(&self.before, &after));
         let freeze = self.stage.maps().get_opt("banyan-freeze-gulou").await?;
         ensure!(freeze.is_none(), "the freeze was left behind");
-        let status = self.stage.status(SITE).await?;
-        Ok(json!({ "actions": told(&status)?, "engaged": engaged(&status) }))
+        Ok(())
     }
 }
 
-fn is_held(status: &DataCenterStatus, _: &[String]) -> bool {
-    engaged(status) == [Action::HoldBatch, Action::PreferElsewhere, Action::FreezeGrowth]
+/// What a run has to come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Held,
+    Clear,
+    Gone,
 }
 
-fn is_clear(status: &DataCenterStatus, finalizers: &[String]) -> bool {
-    status.enforcement.is_some() && engaged(status).is_empty() && finalizers.is_empty()
+impl End {
+    fn has_come(self, site: Option<&DataCenter>) -> bool {
+        let Some(site) = site else { return self == Self::Gone };
+        let status = site.status.clone().unwrap_or_default();
+        match self {
+            Self::Held => {
+                engaged(&status) == [Action::HoldBatch, Action::PreferElsewhere, Action::FreezeGrowth]
+            }
+            Self::Clear => {
+                status.enforcement.is_some() && engaged(&status).is_empty() && site.finalizers().is_empty()
+            }
+            Self::Gone => false,
+        }
+    }
 }
 
 fn engaged(status: &DataCenterStatus) -> Vec<Action> {
@@ -180,7 +237,7 @@ fn told(status: &DataCenterStatus) -> Result<Vec<Value>> {
     names.sort_unstable();
     let all = names.len();
     names.dedup();
-    ensure!(names.len() == all, "something is told twice: {:?}", actions(status));
+    ensure!(names.len() == all, "something is told twice: {:#}", json!(status.actions));
     let tell = |record: &ActionRecord| {
         // What a field had while it was on loan stands nowhere any more when the next run tells of its return.
         let prior = record.prior.clone().filter(|_| !record.action.starts_with("Undo"));

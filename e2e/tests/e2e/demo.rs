@@ -1,11 +1,14 @@
 //! `make demo ONCE=1`: the whole estate from nothing to its table of verdicts, and nothing left behind.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use banyan_e2e::controlplane::{ControlPlane, Options};
 use banyan_e2e::dirs;
 use banyan_e2e::process::Spec;
+use banyan_e2e::wait::eventually;
 
 use crate::world::{Test, World};
 
@@ -14,7 +17,11 @@ const LIMIT: Duration = Duration::from_mins(4);
 
 /// The tests of this file.
 pub fn tests() -> Vec<Test> {
-    tests![the_demo_comes_to_its_five_verdicts_and_leaves_no_process_behind]
+    tests![
+        the_demo_comes_to_its_five_verdicts_and_leaves_no_process_behind,
+        the_demo_on_a_cluster_that_exists_leaves_it_as_it_was,
+        the_demo_does_not_touch_a_cluster_that_has_banyan,
+    ]
 }
 
 /// Site, annual verdict, operational verdict, enforcement; empty where the season decides.
@@ -62,7 +69,11 @@ async fn the_demo_comes_to_its_five_verdicts_and_leaves_no_process_behind(_: Wor
         "the demo has left its run folder"
     );
 
-    let table = std::fs::read_to_string(dir.join("table"))?;
+    check(&std::fs::read_to_string(dir.join("table"))?)
+}
+
+/// The table says what the demo promises.
+fn check(table: &str) -> Result<()> {
     let mut lines = table.lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
     let rows = lines.take_while(|line| !line.is_empty()).map(|line| {
@@ -83,4 +94,60 @@ async fn the_demo_comes_to_its_five_verdicts_and_leaves_no_process_behind(_: Wor
         ensure!(table.contains(words), "no remark on {words}\n{table}");
     }
     Ok(())
+}
+
+/// The demo on the cluster of this kubeconfig, which it does not ask about.
+fn visit(kubeconfig: &Path, dir: &Path) -> Spec {
+    let spec = Spec::new("banyan-e2e demo", env!("CARGO_BIN_EXE_banyan-e2e"), dir.join("demo.log"))
+        .args(["demo", "--cluster", "current", "--yes"])
+        .env("KUBECONFIG", kubeconfig);
+    Spec { stdout: Some(dir.join("table")), ..spec }
+}
+
+async fn the_demo_on_a_cluster_that_exists_leaves_it_as_it_was(_: World) -> Result<()> {
+    // Namespaces end only where there are controllers.
+    let options = Options { name: "somebodys".to_owned(), controller_manager: true, ..Options::default() };
+    let plane = ControlPlane::start(options).await?;
+    let before = everything(&plane).await?;
+    let dir = dirs::fresh("visit")?;
+    let child = visit(&plane.admin_kubeconfig(), &dir).spawn()?;
+    eventually(LIMIT, "the table", || async {
+        // A dead process never prints one: this inner error ends the wait at once.
+        if let Err(error) = child.check_alive() {
+            return Ok(Some(Err(error)));
+        }
+        let stands = std::fs::read_to_string(dir.join("table"))?.contains("Running until Ctrl-C");
+        Ok(stands.then_some(Ok(())))
+    })
+    .await??;
+    let text = std::fs::read_to_string(dir.join("table"))?;
+    check(text.split("Running until").next().unwrap_or_default())?;
+
+    // What a Ctrl-C does as well.
+    let status = child.stop(LIMIT).await?;
+    ensure!(status.success(), "the demo ended with {status}:\n{}", child.log_tail(20));
+    let after = everything(&plane).await?;
+    ensure!(after == before, "the cluster was {before:?} and is {after:?}");
+    Ok(())
+}
+
+async fn the_demo_does_not_touch_a_cluster_that_has_banyan(world: World) -> Result<()> {
+    let plane = world.installed().await?;
+    let dir = dirs::fresh("visit")?;
+    let refused = visit(&plane.admin_kubeconfig(), &dir).run(LIMIT).await?;
+    ensure!(!refused.status.success(), "it went on");
+    for words in ["definition datacenters.banyan.dev", "namespace banyan-system", "nothing was done"] {
+        ensure!(refused.stderr.contains(words), "{words} is missing in\n{}", refused.stderr);
+    }
+    ensure!(!refused.stderr.contains("installing"), "it went on:\n{}", refused.stderr);
+    Ok(())
+}
+
+/// All that the demo makes outside of its namespaces, and the namespaces.
+async fn everything(plane: &ControlPlane) -> Result<Vec<String>> {
+    let kinds = "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings,\
+                 validatingadmissionpolicies,validatingadmissionpolicybindings,\
+                 mutatingadmissionpolicies,mutatingadmissionpolicybindings";
+    let names = plane.kubectl(["get", kinds, "-o", "name"]).await?;
+    Ok(names.lines().map(str::to_owned).collect())
 }

@@ -166,16 +166,23 @@ async fn a_users_own_change_is_kept_and_the_undo_says_so(world: World) -> Result
     for name in ["hourly", "nightly"] {
         stage.create_cron_job(name, "gulou", true, false).await?;
     }
+    stage.create_job("import", "gulou", true, false).await?;
     let before = stage.world().await?;
     let operator = stage.operator(VIOLATED).await?;
     stage.engaged("gulou", &[HoldBatch, PreferElsewhere, FreezeGrowth]).await?;
-    // Its owner cannot wait, and has changed the times as well. The operator looks at it and does not insist.
+    let suspended = stage.jobs().get("import").await?.spec.and_then(|spec| spec.suspend);
+    ensure!(suspended == Some(true), "the Job is not held");
+    // Their owner cannot wait, and has changed the times as well. The operator looks at it and does not insist.
     looks_again(&operator, async {
+        let go_on = Patch::Merge(json!({ "spec": { "suspend": false } }));
+        stage.jobs().patch("import", &PatchParams::default(), &go_on).await?;
         let wish = Patch::Merge(json!({ "spec": { "suspend": false, "schedule": "0 2 * * *" } }));
         stage.cron_jobs().patch("nightly", &PatchParams::default(), &wish).await.map(drop)
     })
     .await?;
     ensure!(stage.cron_jobs().get("nightly").await?.spec.suspend == Some(false), "it was held once more");
+    let suspended = stage.jobs().get("import").await?.spec.and_then(|spec| spec.suspend);
+    ensure!(suspended == Some(false), "the Job was held once more");
     operator.stop().await?;
 
     let operator = stage.operator(CLEARED).await?;
@@ -185,10 +192,14 @@ async fn a_users_own_change_is_kept_and_the_undo_says_so(world: World) -> Result
     ensure!(!kept.annotations().keys().any(|key| key.starts_with(LOANS)), "{:?}", kept.annotations());
     let after = stage.world().await?;
     ensure!(differing(&before, &after) == ["CronJob nightly"], "{:?}", differing(&before, &after));
+    let suspended = stage.jobs().get("import").await?.spec.and_then(|spec| spec.suspend);
+    ensure!(suspended == Some(false), "the Job was not left as its owner set it");
     let undo = clear.actions.iter().find(|record| record.action == "UndoHoldBatch").context("no undo")?;
     let said =
         undo.why.split_once("left as somebody else had set it meanwhile: ").context(undo.why.clone())?.1;
-    ensure!(said.contains("work/nightly") && !said.contains("hourly"), "it says: {}", undo.why);
+    for (name, kept) in [("work/nightly", true), ("work/import", true), ("hourly", false)] {
+        ensure!(said.contains(name) == kept, "it says: {}", undo.why);
+    }
     until(LIMIT, "the event of the undo", || async {
         let events: Api<Event> = Api::all(stage.plane.client());
         let events = events.list(&ListParams::default()).await?;

@@ -1,13 +1,14 @@
 //! The harness itself: what the other tests take for granted.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use banyan_e2e::audit;
 use banyan_e2e::chart;
-use banyan_e2e::components::Component;
+use banyan_e2e::components::{Component, Tools};
 use banyan_e2e::controlplane::{ControlPlane, Options, local_https};
 use banyan_e2e::dirs;
 use banyan_e2e::kwok::is_ready;
@@ -38,6 +39,7 @@ pub fn tests() -> Vec<Test> {
         prometheus_with_tls_and_a_password_refuses_strangers,
         a_process_killed_leaves_no_child_behind,
         a_process_interrupted_tidies_up,
+        components_that_are_given_are_used_unless_too_old,
         components_are_built_once_by_processes_side_by_side,
     ]
 }
@@ -235,12 +237,48 @@ async fn a_process_killed_leaves_no_child_behind(_: World) -> Result<()> {
 }
 
 async fn a_process_interrupted_tidies_up(_: World) -> Result<()> {
-    let held = hold().await?;
-    let status = held.holder.stop(Duration::from_secs(20)).await?;
-    // 128 and SIGTERM's 15.
-    ensure!(status.code() == Some(143), "it ended with {status}");
-    ensure!(!held.pids.iter().any(|pid| alive(*pid)), "some of {:?} are still there", held.pids);
-    ensure!(!held.run.exists(), "{} is still there", held.run.display());
+    // 128 and SIGTERM's 15, or SIGINT's 2.
+    for (code, ctrl_c) in [(143, false), (130, true)] {
+        let held = hold().await?;
+        let status = if ctrl_c {
+            held.holder.interrupt();
+            tokio::time::timeout(Duration::from_secs(20), held.holder.wait()).await?
+        } else {
+            held.holder.stop(Duration::from_secs(20)).await?
+        };
+        ensure!(status.code() == Some(code), "it ended with {status} and not {code}");
+        ensure!(!held.pids.iter().any(|pid| alive(*pid)), "some of {:?} are still there", held.pids);
+        ensure!(!held.run.exists(), "{} is still there", held.run.display());
+    }
+    Ok(())
+}
+
+async fn components_that_are_given_are_used_unless_too_old(_: World) -> Result<()> {
+    let dir = dirs::fresh("given")?;
+    let both = [Component::Etcd, Component::KubeApiserver];
+    let tools = Tools::ensure(&both).await?;
+    for component in both {
+        std::os::unix::fs::symlink(tools.path(component)?, dir.join(component.name()))?;
+    }
+    let used = || async {
+        Spec::new("banyan-e2e", env!("CARGO_BIN_EXE_banyan-e2e"), dir.join("tools.log"))
+            .args(["tools", "etcd", "kube-apiserver"])
+            .env("KUBEBUILDER_ASSETS", &dir)
+            .output(Duration::from_mins(2))
+            .await
+    };
+    let text = used().await?;
+    for component in both {
+        let path = dir.join(component.name()).display().to_string();
+        ensure!(text.contains(&path), "{path} is not used:\n{text}");
+    }
+    // One that says that it is 1.35.
+    let program = dir.join("kube-apiserver");
+    std::fs::remove_file(&program)?;
+    std::fs::write(&program, "#!/bin/sh\necho Kubernetes v1.35.4\n")?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    let text = used().await?;
+    ensure!(!text.contains(&program.display().to_string()), "1.35 is used:\n{text}");
     Ok(())
 }
 

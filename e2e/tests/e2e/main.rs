@@ -12,6 +12,7 @@ mod crash;
 mod crd_rules;
 mod demo;
 mod enforcement;
+mod executor;
 mod faults;
 mod freeze;
 mod harness;
@@ -53,6 +54,7 @@ fn all() -> Vec<Test> {
         harness::tests(),
         kueue::tests(),
         enforcement::tests(),
+        executor::tests(),
         quiet::tests(),
         leader::tests(),
     ]
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     process::stop_on_signals()?;
+    banyan_e2e::log_to_stderr();
     banyan_e2e::install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     if !arguments.list {

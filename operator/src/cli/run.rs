@@ -1,6 +1,14 @@
 //! `banyan run`: the operator.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use banyan_crds::v1alpha1::DataCenter;
@@ -51,8 +59,16 @@ const OLDEST_MINOR: u32 = 36;
 const PROMETHEUS_CONCURRENCY: usize = 16;
 /// How long after a change of Nodes or batch work the sites with actions in force are looked at.
 const NUDGE_AFTER: Duration = Duration::from_secs(3);
+/// How often it is looked for loans of sites that are gone.
+const SWEEP_EVERY: Duration = Duration::from_mins(3);
 /// Objects that a list brings at once.
 const PAGE: u32 = 250;
+/// After this long without a byte a connection of the indexes is given up.
+const SILENCE: Duration = Duration::from_mins(5);
+/// How long Kueue's queues are waited for at the start.
+const QUEUES_WITHIN: Duration = Duration::from_secs(15);
+/// What must be filled before anything is decided.
+const INDEXES: [&str; 5] = ["datacenters", "ledgers", "nodes", "cronjobs", "jobs"];
 
 /// Arguments of `banyan run`.
 #[derive(Debug, clap::Args)]
@@ -87,38 +103,46 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (stop, stopped) = watch::channel(false);
+    let (stop, mut stopped) = watch::channel(false);
+    let signalled = stop.clone();
     tokio::spawn(async move {
         interrupted().await;
         tracing::info!("stopping");
-        stop.send_replace(true);
+        signalled.send_replace(true);
     });
 
     let config =
         Config::infer().await.context("no cluster: neither a kubeconfig nor a service account was found")?;
     let client = Client::try_from(config.clone()).context("the cluster's configuration cannot be used")?;
-    check_version(&client).await?;
-    let cluster_id = remote::cluster_id(&client)
-        .await
-        .context("the cluster's identity (uid of kube-system) cannot be read")?;
-
+    // Before anything is served, so that nobody finds the process ready for want of anything to wait for.
+    let readiness = Readiness::default();
+    for index in INDEXES {
+        readiness.expect(index);
+    }
     let registry = metrics::registry()?;
     let kernel = KernelMetrics::new(&registry)?;
     let board = Board::default();
     registry.register(Box::new(board.clone()))?;
-    let readiness = Readiness::default();
     let listener =
         admin::bind(args.listen).await.with_context(|| format!("{} cannot be listened on", args.listen))?;
     tracing::info!(address = %listener.local_addr()?, "serving /metrics, /healthz and /readyz");
-    let mut tasks: JoinSet<()> = JoinSet::new();
-    {
-        let (readiness, registry, stopped) = (readiness.clone(), registry.clone(), stopped.clone());
-        tasks.spawn(async move {
-            if let Err(error) = admin::serve(listener, readiness, registry, stopped).await {
-                tracing::error!(%error, "the admin server ended");
-            }
-        });
-    }
+    let served = admin::serve(listener, readiness.clone(), registry, stopped.clone());
+    let admin = tokio::spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the admin server ended");
+        }
+    });
+
+    let asked = async {
+        check_version(&client).await?;
+        remote::cluster_id(&client)
+            .await
+            .context("the cluster's identity (uid of kube-system) cannot be read")
+    };
+    let cluster_id = tokio::select! {
+        answered = asked => answered?,
+        _ = stopped.wait_for(|stop| *stop) => return Ok(ExitCode::SUCCESS),
+    };
 
     // Two processes of one name would both take themselves for the holder.
     let identity = args.identity.clone().unwrap_or_else(|| {
@@ -126,7 +150,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         format!("{host}-{}", std::process::id())
     });
     let fence = Fence::closed();
-    let (leading, mut led) = watch::channel(false);
     let terms = Terms {
         namespace: args.namespace.clone(),
         name: "banyan".to_owned(),
@@ -134,19 +157,24 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         duration: args.lease_duration,
     };
     // Retries would let a renewal arrive after its time.
-    let mut unretried = config;
+    let mut unretried = config.clone();
     unretried.default_retry = false;
     let lease_client = Client::try_from(unretried)?;
+    // A watch hears something each minute, if only a bookmark; a connection that has gone silent is given up.
+    let mut hearing = config;
+    hearing.read_timeout = Some(SILENCE);
+    let feed_client = Client::try_from(hearing)?;
 
     let queue = Arc::new(Queue::default());
     let sites = Arc::new(Resources::<DataCenter>::new(Arc::clone(&queue)));
-    let owned = Arc::new(OwnedConfigMaps::new(FoundLedger::read));
+    let owned = Arc::new(OwnedConfigMaps::new(FoundLedger::read).telling(Arc::clone(&queue)));
     let nodes = Arc::new(Nodes::default());
     let batch = Arc::new(Batch::default());
     let estate_changed = Arc::new(Notify::new());
+    let mut feeds = JoinSet::new();
     feed_indexes(
-        &mut tasks,
-        &client,
+        &mut feeds,
+        &feed_client,
         &args.namespace,
         &readiness,
         &sites,
@@ -181,68 +209,100 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         executor: Executor {
             writer: Writer::new(client.clone(), fence.clone(), kernel.clone()),
             events: Events::new(client, &identity),
-            inventory: Arc::new(Union { owned, nodes, batch }),
+            inventory: Arc::new(Union { owned, nodes, batch: Arc::clone(&batch) }),
         },
         overlay: Overlay::default(),
         clock: args.now.map_or_else(Clock::system, Clock::starting_at),
-        metrics: kernel.clone(),
-        board: board.clone(),
+        metrics: kernel,
+        board,
     });
 
-    // The lease outlives the work: it is given up only when nothing is under way any more.
+    let work = async {
+        // Who leads decides on full indexes only: what is not seen yet would look as if it were gone. Until then another
+        // may lead.
+        tokio::select! {
+            () = filled(&readiness, &batch) => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        lead(&room, &queue, &estate_changed, lease_client, terms, fence, stopped.clone()).await;
+    };
+    // An index that is fed no more would be decided on for ever, as it was.
+    let broken = AtomicBool::new(false);
+    let guard = async {
+        if let Some(ended) = feeds.join_next().await {
+            tracing::error!(?ended, "an index is fed no more: the process ends");
+            broken.store(true, Ordering::Relaxed);
+            stop.send_replace(true);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = guard => {}
+    }
+    feeds.shutdown().await;
+    admin.abort();
+    Ok(if broken.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Works whenever this replica leads, until `stopped` says true. The lease outlives the work: it is given up only when
+/// nothing is under way any more.
+async fn lead(
+    room: &Arc<Room>,
+    queue: &Arc<Queue>,
+    estate_changed: &Notify,
+    lease_client: Client,
+    terms: Terms,
+    fence: Fence,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let (leading, mut led) = watch::channel(false);
     let (release, released) = watch::channel(false);
     let lease_task = tokio::spawn(lease::hold(lease_client, terms, fence, leading, released));
-    let mut stopping = stopped.clone();
     loop {
         tokio::select! {
             changed = led.wait_for(|leading| *leading) => if changed.is_err() { break },
-            _ = stopping.wait_for(|stop| *stop) => break,
+            _ = stopped.wait_for(|stop| *stop) => break,
         }
-        kernel.leader.set(1);
-        // A leader decides on full indexes only: what is not seen yet would look as if it were gone.
-        let work = async {
-            filled(&readiness).await;
-            for name in sites.names().into_iter().chain(room.orphans()) {
-                queue.now(&name);
-            }
-            let drive = driver::drive(Arc::clone(&queue), datacenter::CONCURRENCY, stopped.clone(), |name| {
-                let room = Arc::clone(&room);
-                async move { room.reconcile(&name).await }
-            });
-            tokio::select! {
-                () = drive => {}
-                () = nudge(&sites, &queue, &estate_changed) => {}
-            }
-        };
+        room.metrics.leader.set(1);
+        for name in room.sites.names().into_iter().chain(room.orphans()) {
+            queue.now(&name);
+        }
         // When it stops, the work ends by itself, after what is under way. When another leads, it ends at once: the
         // fence has closed already.
+        let drive =
+            driver::drive(Arc::clone(queue), datacenter::CONCURRENCY, stopped.clone(), led.clone(), |name| {
+                let room = Arc::clone(room);
+                async move { room.reconcile(&name).await }
+            });
         tokio::select! {
-            () = work => {}
-            _ = led.wait_for(|leading| !*leading) => {}
+            () = drive => {}
+            () = nudge(room, queue, estate_changed) => {}
         }
-        kernel.leader.set(0);
-        board.clear();
-        if *stopping.borrow() {
+        room.metrics.leader.set(0);
+        room.board.clear();
+        if *stopped.borrow() {
             break;
         }
     }
     release.send_replace(true);
     let _ = lease_task.await;
-    tasks.shutdown().await;
-    Ok(ExitCode::SUCCESS)
 }
 
-/// Batch work and Nodes that come or change may be due for an action that is in force.
-async fn nudge(sites: &Resources<DataCenter>, queue: &Queue, changed: &Notify) {
+/// Batch work and Nodes that come or change may be due for an action that is in force, or hold what was lent to a site
+/// that is gone.
+async fn nudge(room: &Room, queue: &Queue, changed: &Notify) {
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
-        changed.notified().await;
+        let estate = tokio::select! {
+            () = changed.notified() => true,
+            _ = sweep.tick() => false,
+        };
         // What changes in a row is looked at once.
         let soon = tokio::time::Instant::now() + NUDGE_AFTER;
-        for dc in sites.all() {
-            let engaged = dc.status.as_ref().and_then(|status| status.enforcement.as_ref());
-            if engaged.is_some_and(|enforcement| !enforcement.engaged.is_empty()) {
-                queue.at(&kube::ResourceExt::name_any(dc.as_ref()), soon);
-            }
+        let due = if estate { room.lending() } else { Vec::new() };
+        for name in due.into_iter().chain(room.orphans()) {
+            queue.at(&name, soon);
         }
         tokio::time::sleep_until(soon).await;
     }
@@ -250,7 +310,7 @@ async fn nudge(sites: &Resources<DataCenter>, queue: &Queue, changed: &Notify) {
 
 #[allow(clippy::too_many_arguments)] // One call, in one place: every index of the process.
 fn feed_indexes(
-    tasks: &mut JoinSet<()>,
+    tasks: &mut JoinSet<&'static str>,
     client: &Client,
     namespace: &str,
     readiness: &Readiness,
@@ -262,56 +322,49 @@ fn feed_indexes(
 ) {
     let quiet = Arc::new(Notify::new());
     let paged = || watcher::Config::default().page_size(PAGE);
-    for name in ["datacenters", "ledgers", "nodes", "cronjobs", "jobs", "clusterqueues"] {
-        readiness.expect(name);
-    }
     let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
     // Each has its status and months: few at a time keep the peak low.
     let few = watcher::Config::default().page_size(50);
-    tasks.spawn(feed(guarded, few, Arc::clone(sites), "datacenters", readiness.clone(), Arc::clone(&quiet)));
     let ours = paged().page_size(50).labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    tasks.spawn(feed(maps, ours, Arc::clone(owned), "ledgers", readiness.clone(), quiet));
     let metas: Api<PartialObjectMeta<Node>> = Api::all(client.clone());
-    tasks.spawn(feed(
-        metas,
-        paged(),
-        Arc::clone(nodes),
-        "nodes",
-        readiness.clone(),
-        Arc::clone(estate_changed),
-    ));
     let crons: Api<CronJob> = Api::all(client.clone());
-    tasks.spawn(feed(
-        crons,
-        paged(),
-        Arc::clone(batch),
-        "cronjobs",
-        readiness.clone(),
-        Arc::clone(estate_changed),
-    ));
     let jobs: Api<Job> = Api::all(client.clone());
-    tasks.spawn(feed(
-        jobs,
-        paged(),
-        Arc::clone(batch),
-        "jobs",
-        readiness.clone(),
-        Arc::clone(estate_changed),
-    ));
-    tasks.spawn(kueue::feed(
-        client.clone(),
-        Arc::clone(batch),
-        readiness.clone(),
-        Arc::clone(estate_changed),
-    ));
+    macro_rules! spawn {
+        ($name:literal, $api:expr, $config:expr, $index:expr, $changed:expr) => {{
+            let fed = feed($api, $config, Arc::clone($index), $name, readiness.clone(), Arc::clone($changed));
+            tasks.spawn(async move {
+                fed.await;
+                $name
+            });
+        }};
+    }
+    spawn!("datacenters", guarded, few, sites, &quiet);
+    spawn!("ledgers", maps, ours, owned, &quiet);
+    spawn!("nodes", metas, paged(), nodes, estate_changed);
+    spawn!("cronjobs", crons, paged(), batch, estate_changed);
+    spawn!("jobs", jobs, paged(), batch, estate_changed);
+    let queues = kueue::feed(client.clone(), Arc::clone(batch), Arc::clone(estate_changed));
+    tasks.spawn(async move {
+        queues.await;
+        "clusterqueues"
+    });
 }
 
-/// Waits until every index is filled.
-async fn filled(readiness: &Readiness) {
+/// Waits until every index is filled. Kueue's queues are waited for as well, but not for ever: they may be broken while
+/// everything else can be judged.
+async fn filled(readiness: &Readiness, batch: &Batch) {
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     while !readiness.missing().is_empty() {
         tick.tick().await;
+    }
+    let queues = async {
+        while !batch.queues_known() {
+            tick.tick().await;
+        }
+    };
+    if tokio::time::timeout(QUEUES_WITHIN, queues).await.is_err() {
+        tracing::warn!("Kueue's ClusterQueues cannot be listed: no batch work is held until they are");
     }
 }
 
@@ -341,5 +394,46 @@ async fn interrupted() {
             tracing::warn!(%error, "SIGTERM cannot be handled");
             let _ = tokio::signal::ctrl_c().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_lent_to_a_site_that_is_gone_is_swept_when_it_is_seen_and_now_and_then() {
+        let queue = Arc::new(Queue::default());
+        let room = datacenter::tests::room(&queue);
+        let changed = Notify::new();
+        let waiting = async {
+            // The sweep of the beginning finds nothing.
+            tokio::time::sleep(NUDGE_AFTER * 2).await;
+            assert_eq!(queue.due("gone"), None);
+            datacenter::tests::lend_node(&room, "datacenter.gone");
+            changed.notify_one();
+            tokio::time::sleep(NUDGE_AFTER).await;
+            assert!(queue.due("gone").is_some());
+            // Without any news.
+            queue.forget("gone");
+            tokio::time::sleep(SWEEP_EVERY).await;
+            assert!(queue.due("gone").is_some());
+        };
+        tokio::select! {
+            () = nudge(&room, &queue, &changed) => {}
+            () = waiting => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn broken_queues_are_waited_for_a_while_and_an_index_until_it_is_filled() {
+        let (readiness, batch) = (Readiness::default(), Batch::default());
+        readiness.expect("nodes");
+        let long = Duration::from_hours(1);
+        assert!(tokio::time::timeout(long, filled(&readiness, &batch)).await.is_err());
+        readiness.filled("nodes");
+        let began = tokio::time::Instant::now();
+        filled(&readiness, &batch).await;
+        assert!((QUEUES_WITHIN..QUEUES_WITHIN * 2).contains(&began.elapsed()));
     }
 }

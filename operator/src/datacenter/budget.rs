@@ -21,6 +21,9 @@ const BURN_COVERAGE_PERCENT: i64 = 80;
 const WINDOW_BURNS: [(&str, i64); 2] = [("1h", 1), ("6h", 6)];
 /// Burn rates over closed days: name and days.
 const DAY_BURNS: [(&str, i64); 3] = [("24h", 1), ("168h", 7), ("720h", 30)];
+/// How long after its end a window of an hour still speaks of the present: until the next one must have closed, with a
+/// meter that is read once an hour.
+const FRESH_FOR: SignedDuration = SignedDuration::from_hours(2);
 /// Windows from which the trend of the IT load is read.
 const TREND_WINDOWS: usize = 3;
 
@@ -69,13 +72,15 @@ pub struct Budget {
     pub it_expected_wh: i64,
 }
 
-/// The allowance of the calendar year of `today` (site time; not closed, so it belongs to the rest of the year).
+/// The allowance of the calendar year of `today`: the first day that is not closed, in site time, so that it and all days
+/// after it belong to the rest of the year. Mostly that is the present day; just after midnight, or with meters that are
+/// read seldom, an earlier one.
 ///
 /// What a remaining day will draw is what the same day drew last year, scaled by how the last 28 days compare with
 /// theirs; where last year is not known, the mean of the last 28 days that count. IT and overhead are each expected
 /// so, which carries the seasons of the cooling over.
 ///
-/// `recent` are valid closed windows for the short burn rates, in any order. None without a day that counts, or where
+/// `recent` are valid closed windows for the short burn rates, in any order, and [`fresh`]. None without a day that counts, or where
 /// no day of the year has a target.
 pub fn budget(
     ledger: &Ledger,
@@ -255,6 +260,13 @@ fn burn_over_hours(recent: &[WindowEnergy], hours: i64) -> Option<f64> {
     if seconds * 100 < hours * 3600 * BURN_COVERAGE_PERCENT { None } else { ratio(used, allowed) }
 }
 
+/// `recent`, if the last of them ended at most two hours before `now`; otherwise none. What was so earlier is neither the
+/// burn rate of the last hour nor a guide to the next one.
+pub fn fresh(recent: &[WindowEnergy], now: Timestamp) -> &[WindowEnergy] {
+    let last = recent.iter().map(|window| window.to).max();
+    if last.is_some_and(|last| now.duration_since(last) <= FRESH_FOR) { recent } else { &[] }
+}
+
 /// None where nothing is allowed: without IT energy, or with a target of 1.0.
 fn ratio(used: f64, allowed: f64) -> Option<f64> {
     (allowed > 0.0).then(|| used / allowed)
@@ -264,7 +276,7 @@ fn ratio(used: f64, allowed: f64) -> Option<f64> {
 ///
 /// The IT power goes on by the trend of the last three windows, and the overhead follows it along the model's slope
 /// from where it is now: the model's own level is a mean over all seasons and hours, the last window's is today's.
-/// None without a model, or with fewer than two windows.
+/// None without a model, or with fewer than two windows, which should be [`fresh`].
 pub fn next_window(recent: &[WindowEnergy], model: Option<&Model>) -> Option<f64> {
     let model = model?;
     let mut ordered: Vec<&WindowEnergy> = recent.iter().collect();

@@ -1,9 +1,9 @@
 //! The energy curve of one meter.
 //!
 //! Readings become a curve: the energy that the meter has counted, as a function of time, straight between two
-//! readings. A window's energy is the difference of the curve at its two ends, so the energies of the parts of a window
-//! add up to that of the whole, and so do their covered times. Nothing here is extrapolated: outside its first and last
-//! reading a meter has counted nothing and covers nothing.
+//! readings of a counter, a parabola between two of a gauge. A window's energy is the difference of the curve at its two
+//! ends, so the energies of the parts of a window add up to that of the whole, and so do their covered times. Nothing here
+//! is extrapolated: outside its first and last reading a meter has counted nothing and covers nothing.
 //!
 //! Time is covered between two readings no more than three intervals apart. A longer gap of a counter keeps its energy but
 //! is not covered, not even if it lies wholly in the window, where its energy is exact: readings that are missing can
@@ -131,6 +131,12 @@ impl MeterRules {
         3 * self.interval_ms
     }
 
+    /// How long after a register fell or jumped it may come back to where it was and be taken at its word: an hour, or three
+    /// intervals.
+    pub fn return_ms(&self) -> i64 {
+        self.bridge_ms().max(HOUR_MS)
+    }
+
     /// The part of `window` in which the meter is in service.
     pub fn in_service(&self, window: Window) -> Window {
         window.intersection(Window {
@@ -162,6 +168,8 @@ pub struct Reading {
     pub stuck_ms: i64,
     /// Restarts at zero, and falls that nothing explains.
     pub resets: u32,
+    /// Those of them that nothing explains.
+    pub falls: u32,
     /// Rollovers at the register's end.
     pub rollovers: u32,
     /// Readings dropped, and rises left out, because no load of this meter explains them.
@@ -185,20 +193,42 @@ struct Knot {
     energy: f64,
     /// Time covered since the first reading.
     covered: i64,
+    /// The power that the reading shows; 0 for a counter.
+    watts: f64,
 }
 
-/// A time between two readings that is too long to be covered, and whose energy a counter tells.
+/// A time between two readings that is not covered.
 #[derive(Clone, Copy, Debug)]
 struct Gap {
     span: Window,
-    /// False if the counter started again in it: what it counted before that is lost.
-    exact: bool,
+    energy: GapEnergy,
+}
+
+/// What is known of the energy of a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GapEnergy {
+    /// A counter tells it.
+    Exact,
+    /// A counter started again in it: what it counted before that is lost.
+    AtLeast,
+    /// Nothing.
+    Unknown,
+}
+
+/// A time in which a meter counted nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flat {
+    /// From the first reading of its level to the last one.
+    pub span: Window,
+    /// The next reading makes up for it: the readings stood still and the meter did not.
+    pub caught_up: bool,
 }
 
 /// Something that a window's reading counts, at the time of the reading that shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Reset,
+    Fall,
     Rollover,
     Spike,
 }
@@ -210,7 +240,7 @@ pub struct Curve {
     knots: Vec<Knot>,
     gaps: Vec<Gap>,
     events: Vec<(i64, Event)>,
-    flat: Vec<Window>,
+    flat: Vec<Flat>,
 }
 
 impl Curve {
@@ -251,17 +281,23 @@ impl Curve {
                 energy += point.energy;
                 if known && span.length_ms() <= rules.bridge_ms() {
                     covered += span.length_ms();
-                } else if known {
-                    gaps.push(Gap { span, exact: point.join != Join::Restart });
+                } else {
+                    let energy = match point.join {
+                        Join::Grown | Join::Rollover => GapEnergy::Exact,
+                        Join::Restart => GapEnergy::AtLeast,
+                        Join::Up | Join::Down | Join::Unbridged => GapEnergy::Unknown,
+                    };
+                    gaps.push(Gap { span, energy });
                 }
                 match point.join {
-                    Join::Restart | Join::Down => events.push((point.at, Event::Reset)),
+                    Join::Restart => events.push((point.at, Event::Reset)),
+                    Join::Down => events.push((point.at, Event::Fall)),
                     Join::Rollover => events.push((point.at, Event::Rollover)),
                     Join::Up => events.push((point.at, Event::Spike)),
                     Join::Grown | Join::Unbridged => {}
                 }
             }
-            knots.push(Knot { at: point.at, energy, covered });
+            knots.push(Knot { at: point.at, energy, covered, watts: point.watts.unwrap_or(0.0) });
         }
         events.sort_unstable_by_key(|(at, _)| *at);
         let flat = flat_spans(&rules, &cleaned.points, cleaned.step);
@@ -288,10 +324,46 @@ impl Curve {
         self.knots.last().map(|knot| knot.at)
     }
 
-    /// Spans of more than an hour and more than three intervals in which the meter counted nothing, oldest first. Whether
-    /// it was stuck or its load was off, only the other meters of its site can tell.
-    pub fn flat_spans(&self) -> &[Window] {
+    /// Spans of more than an hour and more than an interval in which the meter counted nothing, oldest first. Whether it was
+    /// stuck or its load was off, only the other meters of its site can tell.
+    pub fn flat_spans(&self) -> &[Flat] {
         &self.flat
+    }
+
+    /// The parts of the meter's service in `window` that are not covered, oldest first.
+    pub fn uncovered(&self, window: Window) -> Vec<Window> {
+        self.holes(window, |_| true)
+    }
+
+    /// The parts of the meter's service in `window` whose energy is not known, oldest first: before its first reading and
+    /// after its last one, and where readings do not tell what lies between them. A gap over which a counter tells the
+    /// energy is not among them.
+    pub fn unknown(&self, window: Window) -> Vec<Window> {
+        self.holes(window, |energy| energy != GapEnergy::Exact)
+    }
+
+    fn holes(&self, window: Window, pick: impl Fn(GapEnergy) -> bool) -> Vec<Window> {
+        let served = self.rules.in_service(window);
+        let (Some(first), Some(last)) = (self.first_sample(), self.last_sample()) else {
+            return vec![served];
+        };
+        let before = Window { from: i64::MIN, to: first };
+        let after = Window { from: last, to: i64::MAX };
+        let start = self.gaps.partition_point(|gap| gap.span.to <= served.from);
+        let gaps = self.gaps[start..].iter().take_while(|gap| gap.span.from < served.to);
+        std::iter::once(before)
+            .chain(gaps.filter(|gap| pick(gap.energy)).map(|gap| gap.span))
+            .chain([after])
+            .map(|span| span.intersection(served))
+            .filter(|span| span.length_ms() > 0)
+            .collect()
+    }
+
+    /// The median time between two readings that were used; none with fewer than three pairs.
+    pub fn spacing_ms(&self) -> Option<i64> {
+        let mut spacings: Vec<i64> = self.knots.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+        let middle = spacings.len() / 2;
+        (spacings.len() >= 3).then(|| *spacings.select_nth_unstable(middle).1)
     }
 
     /// Energy in `window`, as far as the meter was in service.
@@ -326,10 +398,11 @@ impl Curve {
         let first = self.gaps.partition_point(|gap| gap.span.to <= served.from);
         for gap in self.gaps[first..].iter().take_while(|gap| gap.span.from < served.to) {
             let inside = gap.span.intersection(served);
-            if inside != gap.span {
-                reading.interpolated_ms += inside.length_ms();
-            } else if gap.exact {
-                reading.coarse_ms += inside.length_ms();
+            match gap.energy {
+                GapEnergy::Unknown => {}
+                _ if inside != gap.span => reading.interpolated_ms += inside.length_ms(),
+                GapEnergy::Exact => reading.coarse_ms += inside.length_ms(),
+                GapEnergy::AtLeast => {}
             }
         }
         // An event belongs to the time that ends with the reading that shows it, hence (from, to].
@@ -337,6 +410,10 @@ impl Curve {
         for (_, event) in self.events[first..].iter().take_while(|(at, _)| *at <= served.to) {
             match event {
                 Event::Reset => reading.resets += 1,
+                Event::Fall => {
+                    reading.resets += 1;
+                    reading.falls += 1;
+                }
                 Event::Rollover => reading.rollovers += 1,
                 Event::Spike => reading.spikes += 1,
             }
@@ -358,31 +435,44 @@ impl Curve {
         };
         let Some(b) = next else { return (a.energy, a.covered) };
         let part = (at - a.at) as f64 / (b.at - a.at) as f64;
+        // The power of a gauge goes straight from one reading to the next, so its energy is a parabola.
+        let share = if a.watts + b.watts > 0.0 {
+            part * (2.0 * a.watts + (b.watts - a.watts) * part) / (a.watts + b.watts)
+        } else {
+            part
+        };
         // Between two knots either all of the time is covered or none.
         let covered = if b.covered > a.covered { at - a.at } else { 0 };
-        (a.energy + (b.energy - a.energy) * part, a.covered + covered)
+        (a.energy + (b.energy - a.energy) * share, a.covered + covered)
     }
 }
 
-/// Runs of readings without energy, longer than an hour and three intervals.
+/// Runs of readings without energy, longer than an hour and an interval with its lateness.
 ///
 /// A register that counts in coarse steps also stands still between two of them, by its mean power for
-/// `step / power`; three times that is allowed for.
-fn flat_spans(rules: &MeterRules, points: &[clean::Point], step: f64) -> Vec<Window> {
+/// `step / power`; three times that is allowed for. One that has risen too seldom to show its steps must stand for more
+/// than three intervals.
+fn flat_spans(rules: &MeterRules, points: &[clean::Point], step: f64) -> Vec<Flat> {
     let total: f64 = points.iter().skip(1).map(|point| point.energy).sum();
     let length = match (points.first(), points.last()) {
         (Some(first), Some(last)) => last.at - first.at,
         _ => return Vec::new(),
     };
     let between_steps = if total > 0.0 { (3.0 * step / total * length as f64) as i64 } else { 0 };
-    let least = HOUR_MS.max(rules.bridge_ms()).max(between_steps);
-    let mut spans: Vec<Window> = Vec::new();
+    let rises = points.iter().skip(1).filter(|point| point.energy > 0.0).count();
+    let steps_unknown = rules.kind != Kind::Gauge && rises < 3;
+    let intervals = if steps_unknown { rules.bridge_ms() } else { rules.settle_ms() };
+    let least = HOUR_MS.max(intervals).max(between_steps);
+    let mut spans: Vec<Flat> = Vec::new();
     let mut start = points[0].at;
     for (index, point) in points.iter().enumerate().skip(1) {
         let broken = point.energy > 0.0 || matches!(point.join, Join::Up | Join::Down | Join::Unbridged);
         let end = if broken { points[index - 1].at } else { point.at };
         if (broken || index + 1 == points.len()) && end - start > least {
-            spans.push(Window { from: start, to: end });
+            // At least half of what the meter uses in that time, all at once.
+            let usual = total * (point.at - start) as f64 / length as f64;
+            let caught_up = point.energy > 0.0 && point.energy >= 0.5 * usual;
+            spans.push(Flat { span: Window { from: start, to: end }, caught_up });
         }
         if broken {
             start = point.at;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use banyan_crds::v1alpha1::{Action, DataCenter, DataCenterStatus, EnforcementState, Verdict};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use prometheus::{
     core::{Collector, Desc},
     proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType},
@@ -51,12 +52,17 @@ metrics! {
     RSquared = "model_r_squared_ratio", "Share of the variance that the model explains", None;
     Samples = "model_samples", "Days that the model was fitted to", None;
     ItForTarget = "model_it_kilowatts_for_target", "IT power at which the target is met", None;
+    Interim = "annual_interim", "1 while the annual figure is an interim PUE, of fewer than 365 days", None;
+    Streak = "operational_streak", "Closed windows in a row on the side that would change the operational verdict", None;
+    Since = "operational_since_timestamp_seconds", "When the operational verdict last changed", None;
     Days = "annual_days", "Days that count in the annual figure", None;
     Category = "category", "Category of the PUE, 1 to 3", None;
     Grade = "grade", "Grade after GB 40879, 1 to 3", None;
     Exhausted = "budget_exhausted_timestamp_seconds", "Day on which the yearly allowance runs out", None;
     FacilityMonth = "month_facility_kilowatt_hours", "Energy of the facility in the last closed month and in the present one", Some("month");
     ItMonth = "month_it_kilowatt_hours", "Energy of the IT equipment in the last closed month and in the present one", Some("month");
+    MonthPue = "month_pue_ratio", "PUE of the last closed month and of the present one", Some("month");
+    MonthCoverage = "month_coverage_ratio", "Metered share of the last closed month and of the present one", Some("month");
     Wue = "wue_litres_per_kilowatt_hour", "Water usage effectiveness over the annual span", None;
     Cue = "cue_kilograms_per_kilowatt_hour", "Carbon usage effectiveness over the annual span", None;
     Ref = "ref_ratio", "Renewable energy factor over the annual span", None;
@@ -65,6 +71,7 @@ metrics! {
     InletLimit = "inlet_temperature_limit_celsius", "Limits of the inlet temperature: recommended, and allowable in the class", Some("limit");
     Humidity = "relative_humidity_percent", "Lowest and highest relative humidity at inlets", Some("bound");
     State = "enforcement_state", "1 for the state of enforcement that holds", Some("state");
+    StateSince = "enforcement_since_timestamp_seconds", "When the state of enforcement last changed", None;
     Engaged = "enforcement_engaged", "1 for each action in force", Some("action");
     Maintenance = "maintenance", "1 during announced work", None;
     Racks = "racks", "Standard racks", Some("state");
@@ -142,6 +149,7 @@ impl Figures {
             ] {
                 self.set(Id::State, name, f64::from(u8::from(enforcement.state == state)));
             }
+            self.set(Id::StateSince, "", seconds(&enforcement.since));
             for (action, name) in [
                 (Action::HoldBatch, "HoldBatch"),
                 (Action::PreferElsewhere, "PreferElsewhere"),
@@ -167,7 +175,7 @@ impl Figures {
         let known = operational.verdict != Verdict::Unknown;
         self.set_if(Id::Pue, "operational", number(&operational.value).filter(|_| known));
         self.set_if(Id::Pue, "annual", annual.pue);
-        let instant = windows::instant(site, meters).and_then(|reading| reading.pue.ok());
+        let instant = windows::instant(site, meters, seen.now).and_then(|reading| reading.pue.ok());
         self.set_if(Id::Pue, "instant", instant);
         let today = site.glide.as_ref().and_then(|glide| glide.target_on(site.today(seen.now)));
         self.set_if(Id::Target, "today", today);
@@ -190,8 +198,13 @@ impl Figures {
                 }
             }
         }
-        self.set_by(Id::Coverage, "facility", ("window", "annual"), annual.coverage);
-        self.set_by(Id::Coverage, "it", ("window", "annual"), annual.coverage);
+        if status.operational.is_some() {
+            self.set(Id::Streak, "", operational.streak as f64);
+            self.set(Id::Since, "", seconds(&operational.since));
+        }
+        self.set(Id::Interim, "", f64::from(u8::from(annual.interim)));
+        self.set_by(Id::Coverage, "facility", ("window", "annual"), annual.facility_coverage);
+        self.set_by(Id::Coverage, "it", ("window", "annual"), annual.it_coverage);
         self.last_window(meters, judgement);
         self.set_if(Id::FacilityKw, "", kilowatts.map(|(facility, _)| facility));
         self.set_if(Id::ItKw, "", kilowatts.map(|(_, it)| it));
@@ -231,6 +244,8 @@ impl Figures {
             if let Some(month) = month {
                 self.set(Id::FacilityMonth, label, month.facility_kilowatt_hours as f64);
                 self.set(Id::ItMonth, label, month.it_kilowatt_hours as f64);
+                self.set_if(Id::MonthPue, label, number(&month.value));
+                self.set(Id::MonthCoverage, label, month.coverage_percent as f64 / 100.0);
             }
         }
         if let Some(indicators) = &status.indicators {
@@ -286,6 +301,11 @@ impl Figures {
             }
         }
     }
+}
+
+/// Seconds since the epoch.
+fn seconds(at: &Time) -> f64 {
+    at.0.as_second() as f64
 }
 
 /// The figures of all sites, collected when they are scraped.

@@ -91,6 +91,8 @@ mod tests {
             days: 365,
             interim,
             coverage: 1.0,
+            facility_coverage: 1.0,
+            it_coverage: 1.0,
             facility_wh: 0,
             it_wh: 0,
             reason: "",

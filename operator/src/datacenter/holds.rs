@@ -17,7 +17,7 @@ use crate::{
     },
     kernel::{
         loan::{self, Field, Guard, Loan, Prior, Record, Term},
-        plan::{ObjectRef, Own, Owner, Undo},
+        plan::{FINALIZER, ObjectRef, Own, Owner, Undo},
     },
 };
 
@@ -33,6 +33,9 @@ pub struct Estate {
     pub nodes: Vec<NodeEntry>,
     /// Batch work of the site, and such with a loan for it.
     pub batch: Vec<BatchEntry>,
+    /// Whether it is known which of Kueue's queues there are. While it is not, no batch work is held, and what may be on
+    /// loan from one of them keeps the finalizer.
+    pub queues_known: bool,
 }
 
 /// The entries of a plan that bring about what is engaged.
@@ -177,7 +180,7 @@ pub fn entries(
         match action {
             Action::HoldBatch => {
                 let loans = hold_batch(&site, selector, owner, estate, why);
-                if !queued {
+                if !queued && estate.queues_known {
                     let mut mark = Mark::Hold.own(dc, owner, namespace, *since, why);
                     // The action is told once: by what is held, where there is something.
                     let tells = loans.is_empty() && standing(estate, owner, *action).next().is_none();
@@ -196,7 +199,12 @@ pub fn entries(
     let kept = [Action::HoldBatch, Action::PreferElsewhere]
         .into_iter()
         .any(|action| in_force(action) && standing(estate, owner, action).next().is_some());
-    entries.lending = kept || entries.look_again || !entries.borrow.is_empty() || !engaged.is_empty();
+    // A queue that cannot be seen may be on loan.
+    let unseen = !estate.queues_known
+        && (in_force(Action::HoldBatch) || dc.finalizers().iter().any(|name| name == FINALIZER));
+    // A freeze needs no finalizer: it is an object of the site's own, and goes with it.
+    let borrowing = engaged.iter().any(|(action, _)| *action != Action::FreezeGrowth);
+    entries.lending = kept || unseen || borrowing || entries.look_again || !entries.borrow.is_empty();
     entries
 }
 
@@ -300,6 +308,10 @@ fn hold_batch(
     estate: &Estate,
     why: &str,
 ) -> Vec<Loan> {
+    // Queues that cannot be seen may have to be held instead.
+    if !estate.queues_known {
+        return Vec::new();
+    }
     let action = name(Action::HoldBatch);
     let key = loan::annotation(&action);
     let of_site: Vec<_> = estate.batch.iter().filter(|entry| has_batch(site, selector, entry)).collect();
@@ -441,6 +453,7 @@ mod tests {
                 batch(BatchKind::Job, "labelled", None, Some("gulou-1")),
                 batch(BatchKind::Job, "labelled-there", Some("gulou-1"), Some("mawei-1")),
             ],
+            queues_known: true,
         };
         assert_eq!(borrowed(&made(&[Action::HoldBatch], &[], &estate)), ["here", "labelled"]);
     }
@@ -455,10 +468,28 @@ mod tests {
                 batch(BatchKind::ClusterQueue, "other", None, Some("mawei-1")),
                 batch(BatchKind::ClusterQueue, "unlabelled", None, None),
             ],
+            queues_known: true,
         };
         let entries = made(&[Action::HoldBatch], &[], &estate);
         assert_eq!(borrowed(&entries), ["queue"]);
         assert_eq!(entries.borrow[0][0].fields[0].pointer, "/spec/stopPolicy");
+    }
+
+    #[test]
+    fn while_the_queues_are_unknown_no_batch_work_is_held_and_the_finalizer_stays() {
+        let estate = Estate {
+            nodes: vec![node("n1", "gulou-1")],
+            batch: vec![batch(BatchKind::CronJob, "here", Some("gulou-1"), None)],
+            queues_known: false,
+        };
+        let entries = made(&[Action::HoldBatch, Action::PreferElsewhere], &[], &estate);
+        assert_eq!((borrowed(&entries), entries.lending), (vec!["n1".to_owned()], true));
+        // Nothing is in force any more, but a queue may still be held.
+        let made = |dc: &DataCenter| super::entries(dc, &owner(), "banyan-system", &[], &[], &estate, "test");
+        assert!(!made(&dc()).lending);
+        let mut held = dc();
+        held.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        assert!(made(&held).lending);
     }
 
     #[test]
@@ -467,7 +498,7 @@ mod tests {
         held.loans = lent(Action::HoldBatch, "datacenter.gulou-1");
         let mut node = node("n1", "gulou-1");
         node.loans = lent(Action::PreferElsewhere, "datacenter.gulou-1");
-        let estate = Estate { nodes: vec![node], batch: vec![held] };
+        let estate = Estate { nodes: vec![node], batch: vec![held], queues_known: true };
         let entries = made(&[Action::HoldBatch, Action::PreferElsewhere], &[], &estate);
         assert_eq!((entries.borrow.len(), entries.undo.len()), (0, 0));
         assert!(entries.lending);
@@ -481,7 +512,7 @@ mod tests {
         others.loans = lent(Action::HoldBatch, "datacenter.mawei-1");
         let mut node = node("n1", "gulou-1");
         node.loans = lent(Action::PreferElsewhere, "datacenter.gulou-1");
-        let estate = Estate { nodes: vec![node], batch: vec![held, others] };
+        let estate = Estate { nodes: vec![node], batch: vec![held, others], queues_known: true };
         let entries = made(&[], &[], &estate);
         let names: Vec<Vec<String>> = entries
             .undo
@@ -504,7 +535,8 @@ mod tests {
         let mut held = batch(BatchKind::CronJob, "here", Some("gulou-1"), None);
         held.loans = lent(Action::HoldBatch, "datacenter.gulou-1");
         (held.deferrable, held.holdable) = (false, false);
-        let entries = made(&[Action::HoldBatch], &[], &Estate { nodes: vec![], batch: vec![held] });
+        let entries =
+            made(&[Action::HoldBatch], &[], &Estate { nodes: vec![], batch: vec![held], queues_known: true });
         assert!(matches!(&entries.undo[0][0], Undo::Return { object, .. } if object.name == "here"));
         assert_eq!(borrowed(&entries), [""; 0]);
     }
@@ -514,7 +546,7 @@ mod tests {
         let mut node = node("n1", "gulou-1");
         let key = loan::annotation("PreferElsewhere");
         node.loans = loan::records([(key.as_str(), "{")].into_iter());
-        let estate = Estate { nodes: vec![node], batch: vec![] };
+        let estate = Estate { nodes: vec![node], batch: vec![], queues_known: true };
         let undo = made(&[], &[], &estate).undo;
         assert!(matches!(&undo[0][0], Undo::Return { object, .. } if object.name == "n1"));
     }
@@ -523,7 +555,7 @@ mod tests {
     fn a_node_that_left_the_site_gets_its_taint_back() {
         let mut moved = node("n1", "mawei-1");
         moved.loans = lent(Action::PreferElsewhere, "datacenter.gulou-1");
-        let estate = Estate { nodes: vec![moved, node("n2", "gulou-1")], batch: vec![] };
+        let estate = Estate { nodes: vec![moved, node("n2", "gulou-1")], batch: vec![], queues_known: true };
         let entries = made(&[Action::PreferElsewhere], &[], &estate);
         assert_eq!(entries.undo.len(), 1);
         assert_eq!(borrowed(&entries), ["n2"]);
@@ -533,7 +565,7 @@ mod tests {
     fn new_jobs_are_held_by_a_mark_that_goes_before_what_is_held_is_given_back() {
         let mut held = batch(BatchKind::CronJob, "here", Some("gulou-1"), None);
         held.loans = lent(Action::HoldBatch, "datacenter.gulou-1");
-        let estate = Estate { nodes: vec![], batch: vec![held] };
+        let estate = Estate { nodes: vec![], batch: vec![held], queues_known: true };
         let entries = made(&[Action::HoldBatch], &[], &estate);
         let data = &entries.own[0].body["data"];
         assert_eq!(entries.own[0].object.name, "banyan-hold-gulou-1");
@@ -549,24 +581,28 @@ mod tests {
             (None, Some(Action::HoldBatch))
         );
         assert_eq!(entries.own[0].action, None);
-        let nothing = made(&[Action::HoldBatch], &[], &Estate::default());
+        let empty = Estate { queues_known: true, ..Estate::default() };
+        let nothing = made(&[Action::HoldBatch], &[], &empty);
         assert_eq!(nothing.own[0].action.as_deref(), Some("HoldBatch"));
         // A Job may have been held meanwhile: the finalizer waits for another look.
         assert!(back.lending && back.look_again);
         assert!(!made(&[], &[], &Estate::default()).lending);
+        // Whether there are queues is not known yet: nothing is held anew.
+        assert!(made(&[Action::HoldBatch], &[], &Estate::default()).own.is_empty());
     }
 
     #[test]
     fn a_queue_of_kueue_needs_no_mark() {
         let queue = batch(BatchKind::ClusterQueue, "queue", None, Some("gulou-1"));
-        let estate = Estate { nodes: vec![], batch: vec![queue] };
+        let estate = Estate { nodes: vec![], batch: vec![queue], queues_known: true };
         assert_eq!(made(&[Action::HoldBatch], &[], &estate).own, vec![]);
         assert_eq!(made(&[], &[Action::HoldBatch], &estate).undo.len(), 0);
     }
 
     #[test]
     fn a_freeze_is_one_parameter_object() {
-        let entries = made(&[Action::FreezeGrowth], &[], &Estate::default());
+        let entries = made(&[Action::FreezeGrowth], &[], &Estate { queues_known: true, ..Estate::default() });
+        assert!(!entries.lending && entries.own[0].owner_reference.is_some());
         assert_eq!(entries.own[0].body["data"]["matchLabels"], "zone=gulou-1");
         assert_eq!(entries.own[0].body["data"]["expressions"], "");
         let lifted = made(&[], &[Action::FreezeGrowth], &Estate::default());

@@ -58,8 +58,8 @@ impl Flags {
     pub const LATE: Self = Self(1 << 5);
     /// A meter that the day needs was absent: a side is unknown, and 0 in the row.
     pub const MISSING: Self = Self(1 << 6);
-    /// The figures contradict each other or come from a suspect meter (PUE below 1, negative facility energy, frequent
-    /// restarts). The day counts for nothing, whatever its coverage.
+    /// The figures contradict each other or come from a suspect meter (PUE below 1 or above 10, negative facility energy,
+    /// frequent restarts). The day counts for nothing, whatever its coverage.
     pub const SUSPECT: Self = Self(1 << 7);
 
     /// Whether all of `other`'s flags are set.
@@ -93,6 +93,13 @@ pub struct Extras {
     pub carbon_g: Option<i64>,
 }
 
+impl Extras {
+    /// As a [`Day`] keeps them: nothing where nothing is known.
+    pub fn kept(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
 /// One closed site-local day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
@@ -108,8 +115,8 @@ pub struct Day {
     pub it_coverage: u16,
     /// What happened.
     pub flags: Flags,
-    /// Amounts beside the PUE.
-    pub extras: Extras,
+    /// Amounts beside the PUE. Boxed, because most sites have none, and a thousand of them keep four hundred days each.
+    pub extras: Option<Box<Extras>>,
 }
 
 impl Day {
@@ -125,6 +132,7 @@ impl Day {
                 reading.pue,
                 Err(Invalid::MeterSuspect { .. }
                     | Invalid::BetterThanPerfect { .. }
+                    | Invalid::AboveTen { .. }
                     | Invalid::NegativeFacility { .. })
             );
         let flags = [
@@ -151,7 +159,8 @@ impl Day {
                 reuse_wh: reading.extras.reuse_wh.map(whole),
                 water_ml: reading.extras.water_ml.map(whole),
                 carbon_g: reading.extras.carbon_g.map(whole),
-            },
+            }
+            .kept(),
         }
     }
 
@@ -211,8 +220,8 @@ pub enum Change {
     Unchanged,
     /// It has replaced others, and is marked [`Flags::LATE`].
     Replaced,
-    /// Others stand: it closed more than three days ago, or the new figures cover less of it. Readings that arrive late
-    /// only ever cover more, so these come from a server that has lost some.
+    /// Others stand: it closed more than three days ago, or the new figures cover less of it and accuse no meter. Readings
+    /// that arrive late only ever cover more, so these come from a server that has lost some.
     Kept,
     /// It is not over yet.
     Open,
@@ -286,7 +295,8 @@ impl Ledger {
     }
 
     /// Offers `day` on the site-local day `today`. A closed day is written once; for [`REOPEN_DAYS`] days after it, other
-    /// figures replace it if they cover no less.
+    /// figures replace it if they cover no less, or if they show that a meter was stuck or suspect: then the figures that
+    /// stand only seem to cover more.
     pub fn merge_day(&mut self, mut day: Day, today: Date) -> Change {
         if day.date >= today {
             return Change::Open;
@@ -303,7 +313,10 @@ impl Ledger {
             return Change::Unchanged;
         }
         let reopened = today.checked_sub(REOPEN_DAYS.days()).is_ok_and(|oldest| day.date >= oldest);
-        if !reopened || day.coverage() < old.coverage() {
+        let found_out = [Flags::STUCK, Flags::SUSPECT]
+            .into_iter()
+            .any(|flag| day.flags.contains(flag) && !old.flags.contains(flag));
+        if !reopened || (day.coverage() < old.coverage() && !found_out) {
             return Change::Kept;
         }
         day.flags = day.flags.with(Flags::LATE);
@@ -325,10 +338,12 @@ impl Ledger {
             totals.it_wh += day.it_wh;
             totals.days += 1;
             covered += i64::from(day.coverage());
-            totals.renewable_wh.add(day.extras.renewable_wh, day);
-            totals.reuse_wh.add(day.extras.reuse_wh, day);
-            totals.water_ml.add(day.extras.water_ml, day);
-            totals.carbon_g.add(day.extras.carbon_g, day);
+            if let Some(extras) = &day.extras {
+                totals.renewable_wh.add(extras.renewable_wh, day);
+                totals.reuse_wh.add(extras.reuse_wh, day);
+                totals.water_ml.add(extras.water_ml, day);
+                totals.carbon_g.add(extras.carbon_g, day);
+            }
         }
         if totals.span_days > 0 {
             totals.coverage = u16::try_from(covered / totals.span_days).unwrap_or(ALL);
@@ -360,8 +375,8 @@ impl Ledger {
                 "{},{},{},{},{},{}",
                 day.date, day.facility_wh, day.it_wh, day.facility_coverage, day.it_coverage, day.flags.0
             );
-            if day.extras != Extras::default() {
-                let Extras { renewable_wh, reuse_wh, water_ml, carbon_g } = day.extras;
+            if let Some(extras) = &day.extras {
+                let Extras { renewable_wh, reuse_wh, water_ml, carbon_g } = **extras;
                 for amount in [renewable_wh, reuse_wh, water_ml, carbon_g] {
                     text.push(',');
                     if let Some(amount) = amount {
@@ -398,6 +413,7 @@ impl Ledger {
         }
         let surplus = days.len().saturating_sub(MAX_DAYS);
         days.drain(..surplus);
+        days.shrink_to_fit();
         Ok(Self { days })
     }
 }
@@ -437,7 +453,8 @@ fn row(text: &str) -> Result<Day, &'static str> {
             reuse_wh: amount(1)?,
             water_ml: amount(2)?,
             carbon_g: amount(3)?,
-        },
+        }
+        .kept(),
     })
 }
 

@@ -69,6 +69,7 @@ impl Mark {
             defence: Defence::PutBack,
             labels: BTreeMap::from([(ROLE.to_owned(), self.role().to_owned())]),
             owner_reference: holds::owner_reference(dc),
+            lends: self == Self::Hold,
             action: Some(holds::name(self.action())),
             why: why.to_owned(),
         }

@@ -30,7 +30,11 @@ pub mod words;
 use std::sync::Arc;
 
 use banyan_crds::v1alpha1::{DataCenter, DataCenterStatus};
-use kube::{Resource, ResourceExt, core::ApiResource};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Resource, ResourceExt,
+    core::{ApiResource, ObjectMeta},
+};
 
 use crate::{
     index::{
@@ -43,7 +47,7 @@ use crate::{
         executor::{Executor, Subject},
         metrics::KernelMetrics,
         overlay::Overlay,
-        plan::{FINALIZER, ObjectRef, Owner},
+        plan::{FINALIZER, Notice, ObjectRef, Owner},
     },
 };
 use figures::Board;
@@ -79,7 +83,11 @@ impl Room {
     /// Observes, plans and applies for the site called `name`.
     pub async fn reconcile(&self, name: &str) -> Next {
         let started = std::time::Instant::now();
-        let (outcome, next) = self.round(name).await;
+        let (outcome, next) = loop {
+            if let Some(done) = self.round(name).await {
+                break done;
+            }
+        };
         self.metrics.reconciles.with_label_values(&["DataCenter", outcome]).inc();
         self.metrics
             .reconcile_duration
@@ -89,17 +97,19 @@ impl Room {
         next
     }
 
-    async fn round(&self, name: &str) -> (&'static str, Next) {
+    /// One round; none if the site was changed while it was observed, so that it has to be looked at again at once.
+    async fn round(&self, name: &str) -> Option<(&'static str, Next)> {
         let dc = match self.sites.get(name) {
             None => {
                 self.board.forget(name);
                 self.observer.forget(name);
-                return self.sweep(name).await;
+                let here = self.sites.uids();
+                self.overlay.retain(|uid| here.contains(uid));
+                return Some(self.sweep(name).await);
             }
-            Some(Arrived::Bad { error, .. }) => {
-                tracing::warn!(data_center = name, error, "a DataCenter cannot be decoded and is left out");
+            Some(Arrived::Bad { meta, error }) => {
                 self.board.forget(name);
-                return ("Undecodable", Next::After(std::time::Duration::from_mins(5)));
+                return Some(self.undecodable(&meta, &error).await);
             }
             Some(Arrived::Good(dc)) => dc,
         };
@@ -115,8 +125,13 @@ impl Room {
         let twins = self.twins(&dc);
         let seen =
             self.observer.observe(&dc, site.as_ref().ok(), subject.status.clone(), found, &twins, now).await;
+        // Observing takes a while. What was decided for another spec, or for a site that was not yet to go, is not done.
+        if self.sites.get(name).is_none_or(|now| has_changed(dc.meta(), now.meta())) {
+            return None;
+        }
         let (plan, figures) = plan::plan(&dc, &site, &seen);
         let next = plan.next;
+        let ledger = plan::ledger_ref(&dc, &seen.namespace).to_string();
         let outcome = self
             .executor
             .apply(&subject, plan, &self.overlay, now, |status, outcome| {
@@ -124,14 +139,17 @@ impl Room {
             })
             .await;
         self.board.show(name, figures);
-        match outcome.failures.first() {
+        // The days count as looked at once they are in the ledger, whatever else went wrong.
+        if outcome.failures.iter().all(|error| error.what() != ledger) {
+            self.observer.days_written(name);
+        }
+        Some(match outcome.failures.first() {
             None => ("ok", Next::After(next)),
             Some(error) => {
                 tracing::warn!(data_center = name, %error, "a site could not be reconciled in full");
-                self.observer.days_not_written(name);
                 (error.category(), Next::Failed)
             }
-        }
+        })
     }
 
     /// Names of sites that are gone and for which something is still on loan.
@@ -140,6 +158,16 @@ impl Room {
         let mut owners = self.observer.borrowers();
         owners.retain(|owner| !known.contains(owner));
         owners
+    }
+
+    /// Names of the sites with an action in force, or with something that is still to be undone.
+    pub fn lending(&self) -> Vec<String> {
+        let lends = |dc: &DataCenter| {
+            let enforcement = dc.status.as_ref().and_then(|status| status.enforcement.as_ref());
+            dc.finalizers().iter().any(|name| name == FINALIZER)
+                || enforcement.is_some_and(|enforcement| !enforcement.engaged.is_empty())
+        };
+        self.sites.all().iter().filter(|dc| lends(dc)).map(|dc| dc.name_any()).collect()
     }
 
     /// Gives back what stands for a site that is gone.
@@ -151,6 +179,49 @@ impl Room {
             None => ("ok", Next::Gone),
             Some(error) => {
                 tracing::warn!(data_center = name, %error, "what stood for a site that is gone could not be given back");
+                (error.category(), Next::Failed)
+            }
+        }
+    }
+
+    /// What can be done for a site whose spec cannot be read: it is told, and if it is on its way out, it may go.
+    ///
+    /// Its status is left alone, since applying a part of it would remove the rest, the memory of actions among it.
+    async fn undecodable(&self, meta: &ObjectMeta, error: &str) -> (&'static str, Next) {
+        let name = meta.name.as_deref().unwrap_or_default();
+        tracing::warn!(data_center = name, error, "a DataCenter cannot be decoded and is left out");
+        let later = Next::After(std::time::Duration::from_mins(5));
+        let object = ObjectRef {
+            resource: ApiResource::erase::<DataCenter>(&()),
+            namespace: None,
+            name: name.to_owned(),
+            uid: meta.uid.clone(),
+        };
+        let held = meta.finalizers.iter().flatten().any(|name| name == FINALIZER);
+        if meta.deletion_timestamp.is_none() || !held {
+            let reference = ObjectReference {
+                api_version: Some(object.resource.api_version.clone()),
+                kind: Some(object.resource.kind.clone()),
+                name: meta.name.clone(),
+                uid: meta.uid.clone(),
+                ..ObjectReference::default()
+            };
+            let notice = Notice::warning(
+                "Undecodable",
+                format!("it is left out, because it does not fit the schema; write it anew: {error}"),
+            );
+            self.executor.tell(&reference, std::iter::once(&notice)).await;
+            return ("Undecodable", later);
+        }
+        let (outcome, next) = self.sweep(name).await;
+        // A queue that cannot be seen may be on loan.
+        if next != Next::Gone || !self.observer.batch.queues_known() {
+            return (outcome, Next::Failed);
+        }
+        match self.executor.release(&object).await {
+            Ok(()) => ("Undecodable", later),
+            Err(error) => {
+                tracing::warn!(data_center = name, %error, "the finalizer could not be taken off");
                 (error.category(), Next::Failed)
             }
         }
@@ -181,6 +252,12 @@ impl Room {
     }
 }
 
+/// Whether what is decided for a site with metadata `old` does not hold for it with `new`.
+fn has_changed(old: &ObjectMeta, new: &ObjectMeta) -> bool {
+    let essence = |meta: &ObjectMeta| (meta.uid.clone(), meta.generation, meta.deletion_timestamp.is_some());
+    essence(old) != essence(new)
+}
+
 /// Names of the sites among `others` that have the same cluster as `dc` and were there before it: the first keeps it.
 pub fn twins<'a>(dc: &DataCenter, others: impl Iterator<Item = &'a DataCenter>) -> Vec<String> {
     let Some(cluster) = &dc.spec.cluster else { return Vec::new() };
@@ -197,3 +274,6 @@ pub fn twins<'a>(dc: &DataCenter, others: impl Iterator<Item = &'a DataCenter>) 
     twins.sort_unstable();
     twins
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -54,7 +54,7 @@ impl Model {
     }
 }
 
-/// Mean IT and overhead power, kW, of the days that count. `hours` gives the length of a site-local day, which is 23
+/// Mean IT and overhead power, kW, of those of `days` that count. `hours` gives the length of a site-local day, which is 23
 /// or 25 when clocks change; `|_| 24.0` will do where they do not.
 pub fn points<'a>(
     days: impl IntoIterator<Item = &'a Day>,

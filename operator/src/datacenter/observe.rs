@@ -156,6 +156,8 @@ pub struct Memory {
     settings: Option<(Instant, PrometheusServer, Settings)>,
     cluster: Option<(Instant, String, Result<(), Blind>)>,
     days: Option<LookedAt>,
+    /// A look whose days are not in the ledger yet.
+    looking: Option<LookedAt>,
 }
 
 /// The last look at the days for the ledger.
@@ -182,6 +184,7 @@ impl Observer {
         Estate {
             nodes: self.nodes.select(|node| ours(&node.loans)),
             batch: self.batch.select(|entry| ours(&entry.loans)),
+            queues_known: self.batch.queues_known(),
         }
     }
 
@@ -219,11 +222,15 @@ impl Observer {
     ) -> Observation {
         let name = dc.name_any();
         let owner = Owner { kind: "datacenter", name: name.clone() }.to_string();
+        let deleting = dc.metadata.deletion_timestamp.is_some();
         let selector = dc.spec.node_selector.as_ref();
         let ours = |loans: &[(String, Record)]| loans.iter().any(|(_, record)| record.owner == owner);
+        // Asked first: queues that come to be known meanwhile are left to the next look.
+        let queues_known = self.batch.queues_known();
         let estate = Estate {
             nodes: self.nodes.select(|node| holds::has_node(selector, &node.labels) || ours(&node.loans)),
             batch: self.batch.select(|entry| holds::has_batch(&name, selector, entry) || ours(&entry.loans)),
+            queues_known,
         };
         let mut observation = Observation {
             now,
@@ -235,11 +242,12 @@ impl Observer {
             estate,
             enforcement: self.enforcement,
             freeze_growth: self.freeze_growth,
-            here: self.place(dc, twins).await,
+            // A site on its way out gives everything back, wherever it is and whatever its meters say.
+            here: if deleting { Ok(true) } else { self.place(dc, twins).await },
             status,
             found,
         };
-        let (Some(site), Some(energy)) = (site, &dc.spec.energy) else { return observation };
+        let (Some(site), Some(energy), false) = (site, &dc.spec.energy, deleting) else { return observation };
 
         let client = match self.prometheus(&name, &energy.prometheus).await {
             Ok(client) => client,
@@ -289,16 +297,14 @@ impl Observer {
         let mut ordered: Vec<_> = site.meters.iter().collect();
         ordered.sort_by_key(|meter| Side::of(meter.meter.purpose).is_none());
         let mut down: Option<Blind> = None;
-        let mut timeouts = 0;
         for meter in ordered {
             let answer = match &down {
                 // The server itself is the trouble: the next meter would only wait as long again.
                 Some(blind) => Err(blind.clone()),
                 None => samples(client, meter, from - meter.rules.lookback_ms(), to).await.map_err(|error| {
-                    timeouts = if matches!(error, QueryError::Timeout { .. }) { timeouts + 1 } else { 0 };
                     let blind = blind(&error);
-                    // One slow query is that query's fault; two in a row are the server's.
-                    if error.concerns_server() || timeouts >= 2 {
+                    // Whether slow queries are the queries' fault or the server's, the client finds out.
+                    if error.concerns_server() {
                         down = Some(blind.clone());
                     }
                     blind
@@ -317,6 +323,8 @@ impl Observer {
         client: &PrometheusClient,
         observation: &Observation,
     ) -> Option<ClosedDays> {
+        // What an earlier look brought was not written.
+        self.remember(name, |memory| memory.looking = None);
         let now = observation.now;
         let found = observation.found.ledger.as_ref().ok()?;
         let last = windows::last_closed_day(site, now);
@@ -343,8 +351,7 @@ impl Observer {
             for meter in &site.meters {
                 let needed =
                     Side::of(meter.meter.purpose).is_some() && meter.rules.in_service(span).length_ms() > 0;
-                let from = span.from - meter.rules.lookback_ms();
-                let to = (span.to + meter.rules.settle_ms()).min(now.as_millisecond());
+                let Window { from, to } = windows::fetch_span(meter, span, now);
                 let answer = samples(client, meter, from, to).await;
                 match &answer {
                     Ok(_) => {
@@ -379,13 +386,17 @@ impl Observer {
         });
         let again_after = if cut_short { RETRY_DAYS_AFTER } else { REOPEN_EVERY };
         let looked = LookedAt { at: Instant::now(), again_after, last, digest };
-        self.remember(name, |memory| memory.days = Some(looked));
+        self.remember(name, |memory| memory.looking = Some(looked));
         Some(ClosedDays { ledger: Arc::new(ledger), changes, complete: all && !cut_short && !passed_over })
     }
 
-    /// The days could not be written: they are looked at again at once.
-    pub fn days_not_written(&self, name: &str) {
-        self.remember(name, |memory| memory.days = None);
+    /// What the last look at the days brought is in the ledger. Without this they are looked at again next time.
+    pub fn days_written(&self, name: &str) {
+        self.remember(name, |memory| {
+            if let Some(looked) = memory.looking.take() {
+                memory.days = Some(looked);
+            }
+        });
     }
 
     /// The ledger of a site that the index does not know: one without its labels, restored from a backup perhaps, must
@@ -556,7 +567,11 @@ async fn racks(client: &PrometheusClient, query: &str, at: i64) -> Result<i64, B
     if value.is_finite() && (0.0..=1e6).contains(&value) {
         return Ok(value.round() as i64);
     }
-    Err(Blind { reason: "NotANumber", message: format!("racks.inUseQuery answered {value}"), empty: false })
+    Err(Blind {
+        reason: "NotANumber",
+        message: format!("the answer {value} is no count of racks"),
+        empty: false,
+    })
 }
 
 /// A read of this cluster with a limit. The message never has what was read.
@@ -617,23 +632,4 @@ async fn extremes(client: &PrometheusClient, query: &str, at: i64) -> Result<(f6
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_service_accounts_token_is_not_sent_to_a_prometheus() {
-        let secret = |kind: &str| -> Secret {
-            serde_json::from_value(json!({"type": kind, "data": {"token": "dG9rZW4="}})).unwrap()
-        };
-        assert!(matches!(credentials(&secret("Opaque"), "prom"), Ok(Auth::Bearer(_))));
-        let refused = credentials(&secret("kubernetes.io/service-account-token"), "prom").unwrap_err();
-        assert_eq!(refused.reason, "SecretRefused");
-        assert!(
-            refused.message.contains("prom") && !refused.message.contains("token="),
-            "{}",
-            refused.message
-        );
-    }
-}
+mod tests;

@@ -1,13 +1,12 @@
 //! Decides everything about a site: a pure function of the resource and the observation.
 
 use banyan_crds::{
-    conditions,
+    conditions::{self, READY},
     v1alpha1::{
-        Action, AnnualStatus, BudgetStatus, BurnRate, DataCenter, DataCenterStatus, EnforcementState,
-        EnforcementStatus, EngagedAction, ForecastStatus, IndicatorsStatus, Interval, ModelStatus,
-        MonthStatus, OperationalStatus, Verdict,
+        Action, DataCenter, DataCenterStatus, EnforcementState, EnforcementStatus, EngagedAction,
+        OperationalStatus, Verdict,
     },
-    values::{Day as DayText, Decimal, Duration as DurationText},
+    values::{Decimal, Duration as DurationText},
 };
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -19,8 +18,8 @@ use super::{
     energy::Window,
     enforce::{self, Advice, Situation},
     figures::Figures,
-    grade, holds,
-    ledger::{Change, Ledger, Totals},
+    holds,
+    ledger::{Change, Ledger},
     marks::Mark,
     model::{self, Model},
     observe::{LEDGER_KEY, METERS_KEY, Observation},
@@ -33,10 +32,10 @@ use super::{
 };
 use crate::kernel::plan::{Defence, Notice, ObjectRef, Own, Owner, Plan, ROLE};
 
+mod show;
+
 /// Value of [`ROLE`] on a ledger.
 pub const LEDGER_ROLE: &str = "ledger";
-/// Months that the status keeps.
-const MONTHS: usize = 13;
 /// How long after a mark is removed no API server goes by it any more.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(3);
 /// Days that the model is fitted to.
@@ -87,17 +86,18 @@ pub fn plan(
     let mut next = std::time::Duration::from_mins(5);
     let deleting = dc.metadata.deletion_timestamp.is_some();
 
-    let meters = site.as_ref().map(|site| inputs(site, seen)).unwrap_or_default();
+    // A site on its way out is not read any more, nor judged; what was judged of it stays in its status.
+    let meters = site.as_ref().ok().filter(|_| !deleting).map(|site| inputs(site, seen)).unwrap_or_default();
     let judgement = site
         .as_ref()
         .ok()
-        .filter(|site| site.glide.is_some() || !site.meters.is_empty())
+        .filter(|site| !deleting && (site.glide.is_some() || !site.meters.is_empty()))
         .map(|site| judge(site, &meters, seen, &previous));
     let quiet = site.as_ref().ok().and_then(|site| site.quiet(seen.now));
 
     forget(&mut status, dc, site, seen.now);
     if let (Ok(site), Some(judged)) = (site, &judgement) {
-        show(&mut status, dc, site, judged, &meters, seen);
+        show::show(&mut status, dc, site, judged, &meters, seen);
         let was = previous.operational.as_ref().map(|status| status.verdict);
         notices.extend(verdict_notice(was, judged));
         notices.extend(ledger_notice(&judged.days));
@@ -166,7 +166,7 @@ pub fn plan(
     );
     let suspended = dc.spec.suspend && !deleting;
     if suspended || decision.state == EnforcementState::Paused {
-        // Nothing is taken, and whatever is on loan stays so …
+        // Nothing is taken, and whatever is on loan stays so, and a mark that a killed run has left …
         entries.lending |= !entries.undo.is_empty();
         entries.borrow.clear();
         entries.undo.retain_mut(|group| {
@@ -178,11 +178,14 @@ pub fn plan(
             group.retain(|undo| !suspended && holds::action_of(undo).is_none_or(due));
             !group.is_empty()
         });
+        let site = dc.name_any();
+        keep.extend([Mark::Freeze, Mark::Hold].map(|mark| mark.object(&site, &seen.namespace)));
+    } else if !seen.estate.queues_known {
+        // Whether the site has queues is not known: the mark by which new Jobs are held stays as it is.
+        keep.push(Mark::Hold.object(&dc.name_any(), &seen.namespace));
     }
     if suspended {
         entries.own.clear();
-        let site = dc.name_any();
-        keep.extend([Mark::Freeze, Mark::Hold].map(|mark| mark.object(&site, &seen.namespace)));
     }
     status.actions.extend(unrecorded::records(
         dc,
@@ -233,7 +236,8 @@ pub fn plan(
         decision: &decision,
         previous: &previous.conditions,
     };
-    let stated = words::conditions(&facts);
+    let mut stated = words::conditions(&facts);
+    stated.retain(|stated| !deleting || [READY, words::NOT_ENFORCING].contains(&stated.kind));
     status.conditions = conditions::merge(&previous.conditions, &stated, dc.metadata.generation, seen.now);
     figures.fill(dc, site.as_ref().ok(), &meters, judgement.as_ref(), seen, &status, quiet.is_some());
 
@@ -314,6 +318,7 @@ pub fn blinding<'a>(
 fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &DataCenterStatus) -> Judgement {
     let now = seen.now;
     let today = site.today(now);
+    let last_closed = windows::last_closed_day(site, now);
     let empty = Ledger::default();
     let found = seen.found.ledger.as_deref().unwrap_or(&empty);
     let (ledger, days) = match &seen.days {
@@ -381,30 +386,34 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
 
     let recent = if blind.is_some() { Vec::new() } else { windows::recent_hours(site, meters, now) };
     let glide = site.glide.as_ref();
+    let fresh = budget::fresh(&recent, now);
     let budget = glide.and_then(|glide| {
-        budget::budget(&ledger, glide, today, site.commissioned, site.minimum_coverage, &recent)
+        let open = last_closed.saturating_add(1.day());
+        budget::budget(&ledger, glide, open, site.commissioned, site.minimum_coverage, fresh)
     });
     let projection = budget.as_ref().and_then(|budget| budget.projection);
     let no_target = GlidePath::none();
     let annual = verdict::annual(
         &ledger,
         glide.unwrap_or(&no_target),
-        today,
+        last_closed,
         site.commissioned,
-        site.minimum_coverage,
+        &windows::validity(site),
         projection,
     );
-    let first = today.saturating_sub(MODEL_DAYS.days());
+    let first = last_closed.saturating_sub((MODEL_DAYS - 1).days());
+    // What was metered before the site was commissioned is not its load.
+    let first = site.commissioned.map_or(first, |commissioned| commissioned.max(first));
     let hours = |date: Date| {
         let (from, to) =
             (windows::day_start(site, date), windows::day_start(site, date.saturating_add(1.day())));
         from.zip(to).map_or(24.0, |(from, to)| Window { from, to }.hours())
     };
-    let model = model::fit(&model::points(ledger.range(first..=today), site.minimum_coverage, hours));
+    let model = model::fit(&model::points(ledger.range(first..=last_closed), site.minimum_coverage, hours));
     let last_valid = before_last.iter().chain(&closed).rev().find(|judged| judged.closed.pue.is_ok());
     let kilowatts = last_valid
         .and_then(|judged| {
-            let hours = judged.reading.span.hours();
+            let hours = judged.reading.known_hours();
             let kw = |wh: Option<f64>| wh.filter(|_| hours > 0.0).map(|wh| wh / 1000.0 / hours);
             Some((kw(judged.reading.facility_wh)?, kw(judged.reading.it_wh)?))
         })
@@ -415,7 +424,7 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
         });
     let target = glide.and_then(|glide| glide.target_on(today));
     let benefit = target.zip(kilowatts).map(|(target, (_, it))| benefit::judge(model.as_ref(), target, it));
-    let next_hour = budget::next_window(&recent, model.as_ref());
+    let next_hour = budget::next_window(fresh, model.as_ref());
     Judgement {
         closed: !closed.is_empty(),
         last: closed.into_iter().next_back().or(before_last),
@@ -452,142 +461,6 @@ fn short(ms: i64) -> String {
         || format!("{}s{}ms", ms / 1000, ms % 1000),
         |(unit, name)| format!("{}{name}", ms / unit),
     )
-}
-
-/// Whole kWh.
-fn kwh(wh: i64) -> i64 {
-    (wh as f64 / 1000.0).round() as i64
-}
-
-/// Puts what was judged into the status.
-fn show(
-    status: &mut DataCenterStatus,
-    dc: &DataCenter,
-    site: &Site,
-    judged: &Judgement,
-    meters: &[MeterInput],
-    seen: &Observation,
-) {
-    let Judgement { operational, annual, budget, model, ledger, .. } = judged;
-    let now = seen.now;
-    let today = site.today(now);
-    status.operational = (!site.meters.is_empty()).then(|| operational.clone());
-    status.annual = Some(AnnualStatus {
-        verdict: annual.verdict,
-        value: annual.pue.map(|pue| Decimal::rounded(pue, 4)),
-        target: annual.target.map(|target| Decimal::rounded(target, 4)),
-        from: annual.from.map(day_text),
-        to: annual.to.map(day_text),
-        days: annual.days,
-        interim: annual.interim,
-        category: annual.from.zip(annual.to).and_then(|(from, to)| {
-            // Of the whole span that is reported: one that was metered worse for a while has the lower category.
-            let span =
-                Window { from: windows::day_start(site, from)?, to: windows::day_start(site, to)? + 1 };
-            site::category(meters, span).map(i64::from)
-        }),
-        coverage_percent: (annual.coverage * 100.0 + 1e-9).floor() as i64,
-    });
-    let minimum = (site.minimum_coverage * 10_000.0).round() as u16;
-    let yesterday = today.saturating_sub(1.day());
-    let (mut months, mut current) = (Vec::new(), None);
-    if let Some(first) = ledger.first_date() {
-        // Whole months, so that the coverage of one whose beginning is not known says so.
-        let first = first.first_of_month();
-        let first = site.commissioned.map_or(first, |commissioned| commissioned.max(first));
-        for month in ledger.months(first..=yesterday, minimum) {
-            let shown = month_status(&month);
-            if (month.from.year(), month.from.month()) == (today.year(), today.month()) {
-                current = Some(shown);
-            } else {
-                months.push(shown);
-            }
-        }
-    }
-    months.drain(..months.len().saturating_sub(MONTHS));
-    status.months = months;
-    status.current_month = current;
-    status.grade = grade::grade(annual, dc.spec.racks.as_ref(), dc.spec.cooling, today).grade;
-    status.indicators =
-        annual.from.zip(annual.to).and_then(|(from, to)| indicators(&ledger.totals(from..=to, minimum)));
-    status.racks_in_use = match &seen.racks_in_use {
-        // A live value: it goes with the windows.
-        Some(Ok(racks)) if judged.closed || status.racks_in_use.is_none() => Some(*racks),
-        Some(_) => status.racks_in_use,
-        None => dc.spec.racks.as_ref().and_then(|racks| racks.in_use),
-    };
-    status.budget = budget.as_ref().map(|budget| BudgetStatus {
-        allowed_overhead_kilowatt_hours: kwh(budget.allowed_wh),
-        used_overhead_kilowatt_hours: kwh(budget.used_wh),
-        burn_rates: budget
-            .burn_rates
-            .iter()
-            .map(|burn| BurnRate {
-                window: burn.window.into(),
-                rate: Decimal::rounded(burn.rate.max(0.0), 2),
-            })
-            .collect(),
-        exhausted_on: budget.exhausted_on.map(day_text),
-    });
-    let forecast = ForecastStatus {
-        year_end: budget
-            .as_ref()
-            .and_then(|budget| budget.projection)
-            .map(|ahead| Decimal::rounded(ahead.year_end, 4)),
-        required_for_rest_of_year: budget
-            .as_ref()
-            .and_then(|budget| budget.required_for_rest_of_year)
-            .map(|required| Decimal::rounded(required, 4)),
-        next_hour: judged.next_hour.map(|pue| Decimal::rounded(pue, 4)),
-    };
-    status.forecast = (forecast != ForecastStatus::default()).then_some(forecast);
-    let target = site.glide.as_ref().and_then(|glide| glide.target_on(today));
-    status.model = model.as_ref().map(|model| ModelStatus {
-        fixed_overhead_kilowatts: format!("{:.1}", model.fixed_kw),
-        marginal_ratio: Interval {
-            value: format!("{:.3}", model.marginal_ratio()),
-            low: format!("{:.3}", model.low),
-            high: format!("{:.3}", model.high),
-        },
-        r_squared: Decimal::rounded(model.r_squared.clamp(0.0, 1.0), 3),
-        samples: i64::try_from(model.n).unwrap_or(i64::MAX),
-        it_kilowatts_for_target: target
-            .and_then(|target| model.it_kw_for_target(target))
-            .map(|kw| kw.round() as i64),
-    });
-}
-
-fn day_text(date: Date) -> DayText {
-    DayText(date.to_string())
-}
-
-fn month_status(month: &Totals) -> MonthStatus {
-    MonthStatus {
-        month: format!("{:04}-{:02}", month.from.year(), month.from.month()),
-        facility_kilowatt_hours: kwh(month.facility_wh),
-        it_kilowatt_hours: kwh(month.it_wh),
-        value: month.pue().map(|pue| Decimal::rounded(pue, 4)),
-        coverage_percent: i64::from(month.coverage / 100),
-    }
-}
-
-/// WUE in L/kWh, CUE in kg/kWh, REF and ERF as shares. Amounts and energies are of the same days.
-fn indicators(totals: &Totals) -> Option<IndicatorsStatus> {
-    let over =
-        |amount: i64, energy: i64| (energy > 0).then(|| Decimal::rounded(amount as f64 / energy as f64, 4));
-    let told = |total: &super::ledger::ExtraTotal| total.days > 0;
-    let shown = IndicatorsStatus {
-        // mL per Wh is L per kWh, and g per Wh is kg per kWh.
-        wue: told(&totals.water_ml).then(|| over(totals.water_ml.amount, totals.water_ml.it_wh)).flatten(),
-        cue: told(&totals.carbon_g).then(|| over(totals.carbon_g.amount, totals.carbon_g.it_wh)).flatten(),
-        renewable: told(&totals.renewable_wh)
-            .then(|| over(totals.renewable_wh.amount, totals.renewable_wh.facility_wh))
-            .flatten(),
-        erf: told(&totals.reuse_wh)
-            .then(|| over(totals.reuse_wh.amount, totals.reuse_wh.facility_wh))
-            .flatten(),
-    };
-    (shown != IndicatorsStatus::default()).then_some(shown)
 }
 
 fn verdict_notice(was: Option<Verdict>, judged: &Judgement) -> Option<Notice> {
@@ -634,7 +507,8 @@ fn next_look(site: &Site, now: Timestamp) -> std::time::Duration {
     site.tick().min(close)
 }
 
-fn ledger_ref(dc: &DataCenter, namespace: &str) -> ObjectRef {
+/// The object that holds the ledger of a site.
+pub fn ledger_ref(dc: &DataCenter, namespace: &str) -> ObjectRef {
     ObjectRef { name: format!("banyan-ledger-{}", dc.name_any()), ..Mark::Freeze.object("", namespace) }
 }
 
@@ -650,6 +524,7 @@ fn ledger_object(dc: &DataCenter, namespace: &str, ledger: &Ledger, metered_with
         defence: Defence::PutBack,
         labels: [(ROLE.to_owned(), LEDGER_ROLE.to_owned())].into(),
         owner_reference: holds::owner_reference(dc),
+        lends: false,
         action: None,
         why: "closed days of the energy ledger".to_owned(),
     }

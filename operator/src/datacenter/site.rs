@@ -2,16 +2,21 @@
 //!
 //! PUE = facility energy / IT energy over one span of time (ISO/IEC 30134-2), never a mean of ratios. The facility side is
 //! the sum of feeds and generators less what does not belong to the data centre; redundant feeds are separate sources.
-//! A side is covered as well as the worst of its meters is, for a mean would hide one dead feed.
+//! A side is covered as well as the worst of its meters is, for a mean would hide one dead feed. Where the energy of one
+//! meter is not known, that of both sides is left out (see [`known`]).
 
 use banyan_crds::v1alpha1::{Position, Purpose};
 use jiff::{civil::Date, tz::TimeZone};
 
-use super::energy::{Curve, MeterRules, Reading, Window};
+use super::energy::{Curve, Flat, MeterRules, Reading, Window};
 
+mod known;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
 
+const HOUR_MS: i64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 
@@ -107,16 +112,16 @@ pub enum Invalid {
         /// The meter that covers the least.
         meter: String,
     },
-    /// A meter starts again, or falls, more often than once a day.
+    /// A meter starts again more often than once a day, or falls for no reason.
     #[error(
-        "meter {name} started again or fell {resets} times in the window, and {allowed} would be believed: check the device; if it was replaced, end it with validTo and add the new one with validFrom"
+        "meter {name} started again or fell {resets} times within a day, and {allowed} would be believed: check the device; if it was replaced, end it with validTo and add the new one with validFrom"
     )]
     MeterSuspect {
         /// The meter.
         name: String,
-        /// Restarts and unexplained falls.
+        /// Restarts and unexplained falls in the day up to the window's end, as far as readings are at hand.
         resets: u32,
-        /// One for each day that has begun.
+        /// One a day; none if one of them is a fall that nothing explains.
         allowed: u32,
     },
     /// The excluded loads are larger than the supply.
@@ -223,14 +228,15 @@ pub struct ExtraAmounts {
 pub struct SiteReading {
     /// The window that was asked for.
     pub window: Window,
-    /// The part of it that all meters of both sides have reached. The energies are of this part, so that both sides are
-    /// of the same time; the coverages are of the whole window.
-    pub span: Window,
+    /// Time of it in which the energy of every meter of both sides is known. The energies are of this time, so that both
+    /// sides are of the same; the coverages are of the whole window.
+    pub known_ms: i64,
     /// Energy of the facility side, Wh; unknown if a meter that it needs is absent. May be negative.
     pub facility_wh: Option<f64>,
     /// Energy of the IT side, Wh; unknown if a meter that it needs is absent.
     pub it_wh: Option<f64>,
-    /// Coverage of the facility side, 0 to 1: that of its worst meter. 0 if one is absent.
+    /// Coverage of the facility side, 0 to 1: that of its worst meter, where those that enter or leave service in the window
+    /// count as one. 0 if one is absent.
     pub facility_coverage: f64,
     /// Coverage of the IT side, likewise.
     pub it_coverage: f64,
@@ -248,6 +254,18 @@ struct Seen<'a> {
     reading: Reading,
     coverage: f64,
     absent: bool,
+    /// Restarts and falls in the day up to the window's end, and how many of them are believed.
+    resets: u32,
+    resets_allowed: u32,
+    /// Where it stood still and should not have.
+    stuck: Vec<Flat>,
+}
+
+impl SiteReading {
+    /// The time that the energies are of, in hours.
+    pub fn known_hours(&self) -> f64 {
+        self.known_ms as f64 / HOUR_MS as f64
+    }
 }
 
 impl Seen<'_> {
@@ -264,9 +282,10 @@ impl Seen<'_> {
     }
 }
 
-/// Energy in `window` of the meters of `seen` that `pick` picks.
-fn sum<'a>(seen: &'a [Seen<'a>], window: Window, pick: impl Fn(&Seen<'a>) -> bool) -> f64 {
-    seen.iter().filter(|meter| pick(meter)).map(|meter| meter.energy(window)).sum()
+/// Energy in `spans` of the meters of `seen` that `pick` picks.
+fn sum<'a>(seen: &'a [Seen<'a>], spans: &[Window], pick: impl Fn(&Seen<'a>) -> bool) -> f64 {
+    let picked = seen.iter().filter(|meter| pick(meter));
+    picked.map(|meter| spans.iter().map(|span| meter.energy(*span)).sum::<f64>()).sum()
 }
 
 /// What the meters of a site say of `window`.
@@ -279,23 +298,29 @@ pub fn evaluate(meters: &[MeterInput], window: Window, validity: &Validity) -> S
         .filter(|meter| meter.rules.in_service(window).length_ms() > 0)
         .map(|input| see(input, window, validity))
         .collect();
-    let stuck: Vec<i64> = (0..seen.len()).map(|index| stuck_ms(&seen, index, window)).collect();
-    for (meter, stuck_ms) in seen.iter_mut().zip(stuck) {
+    let stuck: Vec<Vec<Flat>> = (0..seen.len()).map(|index| stuck(&seen, index, window)).collect();
+    for (meter, stuck) in seen.iter_mut().zip(stuck) {
+        let covered =
+            |flat: &Flat| meter.curve().map_or(0, |curve| curve.covered_ms(flat.span.intersection(window)));
+        let stuck_ms = stuck.iter().map(covered).sum::<i64>();
         meter.reading.stuck_ms = stuck_ms;
         meter.reading.covered_ms -= stuck_ms;
         meter.coverage = coverage(&meter.reading, window);
+        meter.stuck = stuck;
     }
 
-    let span = common_span(&seen, window);
-    let energy = |purposes: &[Purpose]| sum(&seen, span, |meter| purposes.contains(&meter.input.purpose));
+    let spans = known::spans(&seen, window);
+    let known_ms = spans.iter().map(|span| span.length_ms()).sum();
+    let energy = |purposes: &[Purpose]| sum(&seen, &spans, |meter| purposes.contains(&meter.input.purpose));
     let known = |side: Side| seen.iter().all(|meter| meter.side() != Some(side) || !meter.absent);
     let exists = |side: Side| seen.iter().any(|meter| meter.side() == Some(side));
     let supplied = energy(&[Purpose::Facility, Purpose::Generator]);
     let facility_wh =
         (known(Side::Facility) && exists(Side::Facility)).then(|| supplied - energy(&[Purpose::Excluded]));
     let it_wh = (known(Side::It) && exists(Side::It)).then(|| energy(&[Purpose::It]));
-    let side_coverage =
-        |side: Side| worst(&seen, side).map_or(0.0, |meter| if known(side) { meter.coverage } else { 0.0 });
+    let side_coverage = |side: Side| {
+        known::coverage(&seen, side, window).map_or(0.0, |worst| if known(side) { worst.share } else { 0.0 })
+    };
     let extra = |purpose: Purpose| {
         let mut of_purpose = seen.iter().filter(|meter| meter.input.purpose == purpose).peekable();
         let sound = of_purpose.peek().is_some()
@@ -303,10 +328,9 @@ pub fn evaluate(meters: &[MeterInput], window: Window, validity: &Validity) -> S
         sound.then(|| energy(&[purpose]))
     };
 
-    let resets_allowed = resets_allowed(window);
     SiteReading {
         window,
-        span,
+        known_ms,
         facility_wh,
         it_wh,
         facility_coverage: side_coverage(Side::Facility),
@@ -317,7 +341,7 @@ pub fn evaluate(meters: &[MeterInput], window: Window, validity: &Validity) -> S
             water_ml: extra(Purpose::Water),
             carbon_g: extra(Purpose::Carbon),
         },
-        pue: ratio(&seen, window, span, validity, (facility_wh, it_wh)),
+        pue: ratio(&seen, window, known_ms, validity, (facility_wh, it_wh)),
         meters: seen
             .iter()
             .map(|meter| MeterReading {
@@ -325,7 +349,7 @@ pub fn evaluate(meters: &[MeterInput], window: Window, validity: &Validity) -> S
                 purpose: meter.input.purpose,
                 reading: meter.reading,
                 coverage: meter.coverage,
-                faults: faults(meter, validity, resets_allowed),
+                faults: faults(meter, validity),
             })
             .collect(),
     }
@@ -338,7 +362,16 @@ fn see<'a>(input: &'a MeterInput, window: Window, validity: &Validity) -> Seen<'
         _ => Reading { expected_ms, gap_ms: expected_ms, ..Reading::default() },
     };
     let matters = expected_ms as f64 > (1.0 - validity.minimum_coverage) * window.length_ms() as f64;
-    Seen { input, reading, coverage: coverage(&reading, window), absent: matters && reading.is_blind() }
+    let (resets, resets_allowed) = resets(input, window);
+    Seen {
+        input,
+        reading,
+        coverage: coverage(&reading, window),
+        absent: matters && reading.is_blind(),
+        resets,
+        resets_allowed,
+        stuck: Vec::new(),
+    }
 }
 
 /// Share of `window` that a meter does not miss. Its gaps are set against the whole window and not against its service,
@@ -347,15 +380,19 @@ fn coverage(reading: &Reading, window: Window) -> f64 {
     1.0 - (reading.expected_ms - reading.covered_ms) as f64 / window.length_ms().max(1) as f64
 }
 
-/// Covered time in `window` during which the meter at `index` stood still and should not have.
+/// Where in `window` the meter at `index` stood still and should not have.
 ///
-/// An IT meter should count while the facility or another IT meter does. A feed may idle while the others carry the load,
-/// so it is stuck only if the rest of the supply would not do for the IT equipment alone. A site that draws nothing at all
-/// is one whose readings have frozen.
-fn stuck_ms(seen: &[Seen<'_>], index: usize, window: Window) -> i64 {
+/// An IT meter should count while the facility or another IT meter does. Offices behind the feeds may be dark for a night:
+/// their meter has stood only if it makes up for it afterwards. A feed
+/// may idle while the others carry the load, so it is stuck only if the rest of the supply would not do for the IT
+/// equipment alone. A site that draws nothing at all is one whose readings have frozen. Each standstill is judged as a
+/// whole, also where it reaches beyond the window, so that the parts of a window agree with it.
+fn stuck(seen: &[Seen<'_>], index: usize, window: Window) -> Vec<Flat> {
     let meter = &seen[index];
-    let (Some(curve), Purpose::It | Purpose::Facility) = (meter.curve(), meter.input.purpose) else {
-        return 0;
+    let (Some(curve), Purpose::It | Purpose::Facility | Purpose::Excluded) =
+        (meter.curve(), meter.input.purpose)
+    else {
+        return Vec::new();
     };
     let of = |span: Window, purpose: Purpose| {
         let others = seen.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| other);
@@ -364,55 +401,40 @@ fn stuck_ms(seen: &[Seen<'_>], index: usize, window: Window) -> i64 {
     curve
         .flat_spans()
         .iter()
-        .map(|flat| flat.intersection(window))
-        .filter(|span| span.length_ms() > 0)
-        .filter(|span| {
-            let supplied =
-                of(*span, Purpose::Facility) + of(*span, Purpose::Generator) - of(*span, Purpose::Excluded);
+        .filter(|flat| flat.span.intersection(window).length_ms() > 0)
+        .filter(|Flat { span, caught_up }| {
+            let gross = of(*span, Purpose::Facility) + of(*span, Purpose::Generator);
+            let supplied = gross - of(*span, Purpose::Excluded);
             match meter.input.purpose {
                 Purpose::It => supplied > 0.0 || of(*span, Purpose::It) > 0.0,
+                Purpose::Excluded => *caught_up && gross > 0.0,
                 _ => supplied <= 0.0 || supplied < of(*span, Purpose::It),
             }
         })
-        .map(|span| curve.covered_ms(span))
-        .sum()
+        .copied()
+        .collect()
 }
 
-/// The part of `window` between the latest first reading and the earliest last reading of the meters of both sides. Meters
-/// that enter or leave service in the window do not narrow it on that end.
-fn common_span(seen: &[Seen<'_>], window: Window) -> Window {
-    let mut span = window;
-    for meter in seen.iter().filter(|meter| meter.side().is_some() && !meter.reading.is_blind()) {
-        let Some((first, last)) =
-            meter.curve().and_then(|curve| curve.first_sample().zip(curve.last_sample()))
-        else {
-            continue;
-        };
-        let service = meter.input.rules.in_service(window);
-        if service.from == window.from {
-            span.from = span.from.max(first);
-        }
-        if service.to == window.to {
-            span.to = span.to.min(last);
-        }
-    }
-    window.intersection(span)
-}
-
-fn worst<'a>(seen: &'a [Seen<'a>], side: Side) -> Option<&'a Seen<'a>> {
-    seen.iter().filter(|meter| meter.side() == Some(side)).min_by(|a, b| a.coverage.total_cmp(&b.coverage))
-}
-
-/// One for each day that has begun.
-fn resets_allowed(window: Window) -> u32 {
-    u32::try_from((window.length_ms() + DAY_MS - 1) / DAY_MS).unwrap_or(u32::MAX).max(1)
+/// How often a meter started again or fell in the day up to the end of `window`, as far as its readings reach, and how often
+/// is believed. Over the window alone a meter that loses a quarter of every hour would never be found out.
+///
+/// A day of the site is judged by itself, also where it has 23 or 25 hours. One restart a day is believed, and no fall that
+/// nothing explains.
+fn resets(input: &MeterInput, window: Window) -> (u32, u32) {
+    let Some(curve) = input.curve.as_ref().filter(|_| input.fault.is_none()) else { return (0, 1) };
+    let is_day = window.length_ms() >= DAY_MS - HOUR_MS;
+    let from = if is_day { window.from } else { window.to.saturating_sub(DAY_MS) };
+    let reading = curve.reading(Window { from, to: window.to });
+    let days = (window.length_ms() + DAY_MS / 2) / DAY_MS;
+    let allowed = if reading.falls > 0 { 0 } else { u32::try_from(days).unwrap_or(u32::MAX).max(1) };
+    (reading.resets, allowed)
 }
 
 /// The PUE of both sides' energies, or the first reason against it.
 fn ratio(
     seen: &[Seen<'_>],
     window: Window,
-    span: Window,
+    known_ms: i64,
     validity: &Validity,
     energies: (Option<f64>, Option<f64>),
 ) -> Result<f64, Invalid> {
@@ -426,27 +448,27 @@ fn ratio(
         return Err(Invalid::MeterAbsent { name: format!("of the {side} side"), why });
     };
     for side in [Side::Facility, Side::It] {
-        if let Some(meter) = worst(seen, side).filter(|meter| meter.coverage < validity.minimum_coverage) {
+        let worst = known::coverage(seen, side, window);
+        if let Some(worst) = worst.filter(|worst| worst.share < validity.minimum_coverage) {
             return Err(Invalid::LowCoverage {
                 side,
-                percent: percent(meter.coverage),
+                percent: percent(worst.share),
                 minimum_percent: percent(validity.minimum_coverage),
-                meter: meter.input.name.clone(),
+                meter: worst.meter.input.name.clone(),
             });
         }
     }
-    let allowed = resets_allowed(window);
-    if let Some(meter) = required().find(|meter| meter.reading.resets > allowed) {
+    if let Some(meter) = required().find(|meter| meter.resets > meter.resets_allowed) {
         return Err(Invalid::MeterSuspect {
             name: meter.input.name.clone(),
-            resets: meter.reading.resets,
-            allowed,
+            resets: meter.resets,
+            allowed: meter.resets_allowed,
         });
     }
     if facility_wh < 0.0 {
         return Err(Invalid::NegativeFacility { excess_wh: -facility_wh });
     }
-    let minimum_wh = validity.minimum_it_watts * span.hours();
+    let minimum_wh = validity.minimum_it_watts * known_ms as f64 / HOUR_MS as f64;
     if it_wh <= 0.0 || it_wh < minimum_wh {
         return Err(Invalid::NoITLoad { it_wh, minimum_wh });
     }
@@ -471,14 +493,14 @@ fn percent(share: f64) -> i64 {
     (share * 100.0 + 1e-9).floor() as i64
 }
 
-fn faults(meter: &Seen<'_>, validity: &Validity, resets_allowed: u32) -> Vec<Fault> {
+fn faults(meter: &Seen<'_>, validity: &Validity) -> Vec<Fault> {
     let reading = &meter.reading;
     let found = [
         meter.absent.then(|| Fault::Absent { why: why_absent(meter.input) }),
         (!meter.absent && meter.coverage < validity.minimum_coverage)
             .then(|| Fault::Gaps { percent: percent(meter.coverage) }),
         (reading.stuck_ms > 0).then_some(Fault::Stuck { minutes: reading.stuck_ms / MINUTE_MS }),
-        (reading.resets > resets_allowed).then_some(Fault::Resets { resets: reading.resets }),
+        (meter.resets > meter.resets_allowed).then_some(Fault::Resets { resets: meter.resets }),
         (reading.spikes > 0).then_some(Fault::Spikes { spikes: reading.spikes }),
     ];
     found.into_iter().flatten().collect()
@@ -487,6 +509,9 @@ fn faults(meter: &Seen<'_>, validity: &Validity, resets_allowed: u32) -> Vec<Fau
 /// The category of the PUE, 1 to 3 (ISO/IEC 30134-2), by the IT meters in service in `window`: that of the meter that is
 /// worst by its position (UPS output 1, PDU output 2, equipment input 3) or by its interval (15 minutes or less 3, a day or
 /// less 2, else 1). None without such a meter, or if one has no position.
+///
+/// Nobody can claim an interval either: where readings come more seldom than declared, by more than a tenth, the time
+/// between them counts.
 pub fn category(meters: &[MeterInput], window: Window) -> Option<u8> {
     meters
         .iter()
@@ -497,11 +522,14 @@ pub fn category(meters: &[MeterInput], window: Window) -> Option<u8> {
                 Position::Pdu => 2,
                 Position::Rack => 3,
             };
-            let interval = match meter.rules.interval_ms {
-                ..=900_000 => 3,
-                900_001..=DAY_MS => 2,
-                _ => 1,
-            };
+            let declared = meter.rules.interval_ms;
+            let observed = meter.curve.as_ref().and_then(Curve::spacing_ms);
+            let interval =
+                match observed.filter(|observed| *observed > declared + declared / 10).unwrap_or(declared) {
+                    ..=900_000 => 3,
+                    900_001..=DAY_MS => 2,
+                    _ => 1,
+                };
             Some(position.min(interval))
         })
         .try_fold(None, |least: Option<u8>, level| {

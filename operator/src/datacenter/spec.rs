@@ -182,8 +182,8 @@ impl Site {
         std::time::Duration::from_millis(fastest.clamp(60_000, 300_000).unsigned_abs())
     }
 
-    /// What the days in the ledger were metered with, from where, and since when. Where that is something else, days
-    /// that had no reading are worth another look.
+    /// What the days in the ledger were metered with, from where, and since when: all that decides the arithmetic. Where
+    /// that is something else, days that do not count are worth another look.
     pub fn meters_digest(&self) -> String {
         use std::fmt::Write as _;
         let mut text = format!("{}\n{:?}\n{:?}\n", self.source, self.commissioned, self.zone.iana_name());
@@ -191,8 +191,17 @@ impl Site {
             // Writing to a String cannot fail.
             let _ = write!(
                 text,
-                "{}\n{:?}\n{}\n{:?}\n{:?}\n",
-                meter.name, meter.purpose, meter.query, meter.unit, meter.meter_type
+                "{}\n{:?}\n{}\n{:?}\n{:?}\n{:?}\n{:?} {:?} {:?} {:?}\n",
+                meter.name,
+                meter.purpose,
+                meter.query,
+                meter.unit,
+                meter.meter_type,
+                meter.interval,
+                meter.rated_kilowatts,
+                meter.max_value,
+                meter.valid_from,
+                meter.valid_to
             );
         }
         crate::kernel::digest::of_intent(&serde_json::Value::String(text))
@@ -216,6 +225,39 @@ mod tests {
         let error = Site::read(&spec("Asia/Fuzhou")).unwrap_err();
         assert_eq!(error.path, "spec.location.timeZone");
         assert!(error.to_string().contains("Asia/Fuzhou"));
+    }
+
+    #[test]
+    fn whatever_decides_the_arithmetic_asks_for_another_look_at_the_days() {
+        let meter = serde_json::json!({
+            "name": "pdu", "purpose": "IT", "position": "PDU", "query": "q", "type": "Counter", "unit": "kWh",
+            "interval": "15m"
+        });
+        let digest = |field: &str, value: serde_json::Value| {
+            let mut changed = meter.clone();
+            changed[field] = value;
+            let spec = serde_json::json!({
+                "location": {"timeZone": "Asia/Shanghai"},
+                "energy": {"prometheus": {"url": "http://p:9090"}, "meters": [changed]}
+            });
+            Site::read(&serde_json::from_value(spec).unwrap()).unwrap().meters_digest()
+        };
+        let before = digest("name", "pdu".into());
+        for (field, value) in [
+            ("purpose", "Facility".into()),
+            ("query", "other".into()),
+            ("type", "Gauge".into()),
+            ("unit", "Wh".into()),
+            ("interval", "5m".into()),
+            ("ratedKilowatts", 100.into()),
+            ("maxValue", 100_000.into()),
+            ("validFrom", "2026-03-01T00:00:00+08:00".into()),
+            ("validTo", "2026-03-01T00:00:00+08:00".into()),
+        ] {
+            assert_ne!(digest(field, value), before, "{field}");
+        }
+        // Where in the chain it meters decides the category, not the energy.
+        assert_eq!(digest("position", "UPS".into()), before);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! says nothing of it yet, and nothing is left to do that would be told. Found work is told here, once: with the status
 //! that says so, the step itself is no longer due.
 
-use banyan_crds::v1alpha1::{ActionRecord, DataCenter};
+use banyan_crds::v1alpha1::{Action, ActionRecord, DataCenter};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -20,9 +20,9 @@ use crate::kernel::{
     plan::Owner,
 };
 
-/// Records of the steps in `decision` that a run before has carried out in part or in full: loans that stand for what is
-/// only now taken, and loans of which nothing stands any more for what is only now undone. `entries` are those for the
-/// same decision.
+/// Records of what stands or was given back and is in no record of `told`: loans that stand for what is only now taken,
+/// loans that were made after the action was told last, and loans of which nothing stands any more for what is only now
+/// undone. `entries` are those for the same decision.
 pub fn records(
     dc: &DataCenter,
     owner: &Owner,
@@ -34,11 +34,16 @@ pub fn records(
 ) -> Vec<ActionRecord> {
     let site = dc.name_any();
     let taken: Vec<Done> = decision
-        .taken
+        .engaged
         .iter()
-        .flat_map(|action| {
+        .flat_map(|(action, _)| {
+            let new = decision.taken.contains(action);
             holds::standing(estate, owner, *action)
                 .filter(|loan| (loan.belongs)(&site, dc.spec.node_selector.as_ref()))
+                .filter(move |loan| {
+                    let made = loan.record.at.parse().ok();
+                    new || !is_told(&holds::name(*action), &loan.object.to_string(), made, told, now)
+                })
                 .map(|loan| Done {
                     deed: Deed::Borrowed,
                     object: loan.object.to_string(),
@@ -59,8 +64,10 @@ pub fn records(
         .undone
         .iter()
         .filter(|action| {
+            // Of a queue that cannot be seen it cannot be said.
+            let unseen = **action == Action::HoldBatch && !estate.queues_known;
             // What is told by what is taken back, the mark of a freeze among it, is not told here.
-            !entries.undo.iter().flatten().any(|undo| holds::action_of(undo) == Some(**action))
+            !unseen && !entries.undo.iter().flatten().any(|undo| holds::action_of(undo) == Some(**action))
         })
         .filter_map(|action| {
             let name = holds::name(*action);
@@ -76,6 +83,29 @@ pub fn records(
             })
         });
     settle::records(&taken, now).into_iter().chain(undone).collect()
+}
+
+/// Whether a loan of `action` from `object`, made at `made`, is in a record: in one that is younger, or, of the same
+/// second, in one that names it or no longer names all. A time that cannot be read, or lies in the future, was told if the
+/// action ever was.
+fn is_told(
+    action: &str,
+    object: &str,
+    made: Option<Timestamp>,
+    told: &[ActionRecord],
+    now: Timestamp,
+) -> bool {
+    told.iter().filter(|record| record.action == action).any(|record| {
+        match made.filter(|made| *made <= now) {
+            None => true,
+            Some(made) if record.at.0 == made => {
+                record.object.ends_with('…')
+                    || record.object.split(", ").any(|named| named == object)
+                    || record.object.ends_with(" more")
+            }
+            Some(made) => record.at.0 > made,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -129,7 +159,7 @@ mod tests {
             labels: Arc::new([("zone".to_owned(), "a".to_owned())].into()),
             loans,
         };
-        let estate = Estate { nodes: vec![node], batch: vec![] };
+        let estate = Estate { nodes: vec![node], batch: vec![], queues_known: true };
         let entries =
             holds::entries(&dc, &owner, "ns", &decision.engaged, &decision.undone, &estate, "violated");
         records(&dc, &owner, decision, &estate, &entries, told, Timestamp::UNIX_EPOCH)
@@ -166,5 +196,38 @@ mod tests {
         assert_eq!(told_by(&step, true, &[taken()]), []);
         // An action that touched nothing has nothing to give back.
         assert_eq!(told_by(&step, false, &[]), []);
+    }
+
+    #[test]
+    fn a_loan_that_was_made_and_not_answered_is_told_once() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let record =
+            |second, object: &str| ActionRecord { at: Time(at(second)), object: object.into(), ..taken() };
+        let is_told = |made, told: &[ActionRecord]| is_told("PreferElsewhere", "Node n", made, told, at(100));
+        // Made in the very round that told of its like, or later.
+        assert!(!is_told(Some(at(50)), &[record(50, "Node m")]));
+        assert!(!is_told(Some(at(60)), &[record(50, "Node n")]));
+        assert!(!is_told(
+            Some(at(60)),
+            &[ActionRecord { action: "HoldBatch".into(), ..record(70, "Node n") }]
+        ));
+        // In a record, or too old to tell.
+        assert!(is_told(Some(at(50)), &[record(50, "Node m, Node n")]));
+        assert!(is_told(Some(at(50)), &[record(50, "Node a, Node b and 3 more")]));
+        assert!(is_told(Some(at(50)), &[record(60, "Node m")]));
+        // A clock that has been put right since, and a time that is none: once.
+        for made in [Some(at(200)), None] {
+            assert!(!is_told(made, &[]));
+            assert!(is_told(made, &[record(50, "Node m")]));
+        }
+    }
+
+    #[test]
+    fn what_stands_and_was_never_told_is_told_while_it_is_in_force() {
+        let mut held = decision(&[Action::PreferElsewhere], &[]);
+        held.taken.clear();
+        let told = told_by(&held, true, &[]);
+        assert_eq!(told, [("PreferElsewhere".into(), "Node n".into(), Some(r#"{"/x":1}"#.into()))]);
+        assert_eq!(told_by(&held, true, &[taken()]), []);
     }
 }

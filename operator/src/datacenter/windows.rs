@@ -5,7 +5,7 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 use super::{
     budget::WindowEnergy,
     energy::{Curve, Sample, Window},
-    ledger::{Change, Day, Ledger},
+    ledger::{Change, Day, Flags, Ledger},
     site::{self, MeterInput, SiteReading, Validity},
     spec::{Site, SiteMeter},
     verdict::ClosedWindow,
@@ -43,18 +43,25 @@ fn last_end(now: Timestamp, window_ms: i64) -> i64 {
     now.as_millisecond().div_euclid(window_ms) * window_ms
 }
 
+/// Begin of the oldest window that is judged at all: the bound of an absence.
+fn horizon(until: Option<Timestamp>, now: Timestamp, window_ms: i64) -> i64 {
+    let windows = if judged_until(until, now).is_some() { MAX_WINDOWS } else { FIRST_WINDOWS };
+    last_end(now, window_ms) - windows * window_ms
+}
+
+/// The end of the last judged window. One in the future was judged by a clock that has been put right since.
+fn judged_until(until: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    until.filter(|until| *until <= now)
+}
+
 /// Where judging goes on: after `until`, within the bounds of an absence.
 fn first_start(until: Option<Timestamp>, now: Timestamp, window_ms: i64) -> i64 {
-    let end = last_end(now, window_ms);
-    // A window in the future was judged by a clock that has been put right since.
-    match until.filter(|until| *until <= now) {
-        None => end - FIRST_WINDOWS * window_ms,
+    let horizon = horizon(until, now, window_ms);
+    judged_until(until, now).map_or(horizon, |until| {
         // A window of another length may have been judged before: go on with the first whole one.
-        Some(until) => {
-            let next = (until.as_millisecond() + window_ms - 1).div_euclid(window_ms) * window_ms;
-            next.max(end - MAX_WINDOWS * window_ms)
-        }
-    }
+        let next = (until.as_millisecond() + window_ms - 1).div_euclid(window_ms) * window_ms;
+        next.max(horizon)
+    })
 }
 
 /// Where the live part begins: with the last judged window, whose coverage is shown until the next one closes, or with
@@ -98,7 +105,8 @@ pub fn days_wanted(
 pub fn runs(site: &Site, (first, last): (Date, Date)) -> Vec<(Date, Date)> {
     let per_day: i64 =
         site.meters.iter().map(|meter| DAY_MS / meter.rules.interval_ms.clamp(1_000, 60_000)).sum();
-    let length = (RUN_SAMPLES / per_day.max(1)).clamp(1, 31);
+    // A day more is fetched before each run.
+    let length = (RUN_SAMPLES / per_day.max(1) - 1).clamp(1, 31);
     let mut runs = Vec::new();
     let mut from = first;
     while from <= last {
@@ -107,6 +115,18 @@ pub fn runs(site: &Site, (first, last): (Date, Date)) -> Vec<(Date, Date)> {
         from = to.saturating_add(1.day());
     }
     runs
+}
+
+/// What is fetched of a meter to work on the days of `span`.
+///
+/// At least a whole day before it: what a meter usually draws, and in which steps it counts, is learnt from its readings,
+/// and a day that is looked at again must not be known worse than it was. After it, the reading that is due, and an hour in
+/// which a register that shows zero may come back.
+pub fn fetch_span(meter: &SiteMeter, span: Window, now: Timestamp) -> Window {
+    Window {
+        from: span.from - meter.rules.lookback_ms().max(DAY_MS),
+        to: (span.to + meter.rules.settle_ms().max(HOUR_MS + 60_000)).min(now.as_millisecond()),
+    }
 }
 
 /// The last day whose readings are in, or overdue.
@@ -140,6 +160,10 @@ pub fn day_start(site: &Site, date: Date) -> Option<i64> {
 
 /// Judges the windows that have closed since `until`, oldest first. A window is closed once every meter has reached its
 /// end, or their next readings are overdue.
+///
+/// A meter that is read more seldom than the windows are kept for would hold them open until they are forgotten, so that
+/// the verdict never changed again once it is dead. Hence the oldest window is closed as well when a meter that has not
+/// reached it is itself overdue.
 pub fn close_windows(
     site: &Site,
     meters: &[MeterInput],
@@ -151,7 +175,8 @@ pub fn close_windows(
     let mut judged = Vec::new();
     while from < end {
         let window = Window { from, to: from + site.window_ms };
-        if !settled(site, meters, window, now) {
+        let last_chance = from <= horizon(until, now, site.window_ms) && overdue(meters, window, now);
+        if !settled(site, meters, window, now) && !last_chance {
             break;
         }
         judged.push(judge(site, meters, window));
@@ -161,12 +186,26 @@ pub fn close_windows(
 }
 
 fn settled(site: &Site, meters: &[MeterInput], window: Window, now: Timestamp) -> bool {
-    let reached = meters.iter().filter(|meter| site::Side::of(meter.purpose).is_some()).all(|meter| {
+    pending(meters, window).next().is_none() || window.to + site.settle_ms(window) <= now.as_millisecond()
+}
+
+/// Whether every meter that has not reached the end of `window` should have been read again by now.
+fn overdue(meters: &[MeterInput], window: Window, now: Timestamp) -> bool {
+    pending(meters, window).all(|meter| {
+        let last = meter.curve.as_ref().and_then(Curve::last_sample);
+        last.is_none_or(|last| last + meter.rules.settle_ms() <= now.as_millisecond())
+    })
+}
+
+/// The meters that `window` needs and that have no reading at its end yet.
+fn pending(meters: &[MeterInput], window: Window) -> impl Iterator<Item = &MeterInput> {
+    meters.iter().filter(move |meter| {
         let served = meter.rules.in_service(window);
         let last = meter.curve.as_ref().and_then(Curve::last_sample);
-        served.length_ms() == 0 || last.is_some_and(|last| last >= served.to)
-    });
-    reached || window.to + site.settle_ms(window) <= now.as_millisecond()
+        site::Side::of(meter.purpose).is_some()
+            && served.length_ms() > 0
+            && last.is_none_or(|last| last < served.to)
+    })
 }
 
 /// One window.
@@ -175,6 +214,7 @@ pub fn judge(site: &Site, meters: &[MeterInput], window: Window) -> Judged {
     let begin = timestamp(window.from);
     let target = site.glide.as_ref().and_then(|glide| glide.target_on(site.today(begin)));
     let closed = ClosedWindow {
+        from: begin,
         to: timestamp(window.to),
         pue: reading.pue.as_ref().copied().map_err(ToString::to_string),
         target,
@@ -203,10 +243,16 @@ pub fn recent_hours(site: &Site, meters: &[MeterInput], now: Timestamp) -> Vec<W
         .collect()
 }
 
-/// The last quarter of an hour, or the last three readings of the slowest meter, that every meter has reached. For
-/// display only.
-pub fn instant(site: &Site, meters: &[MeterInput]) -> Option<SiteReading> {
-    let sides = || meters.iter().filter(|meter| site::Side::of(meter.purpose).is_some());
+/// The last quarter of an hour, or the last three readings of the slowest meter, that every meter in service has reached.
+/// For display only.
+pub fn instant(site: &Site, meters: &[MeterInput], now: Timestamp) -> Option<SiteReading> {
+    let now = now.as_millisecond();
+    let sides = || {
+        meters.iter().filter(|meter| {
+            site::Side::of(meter.purpose).is_some()
+                && meter.rules.in_service(Window { from: now - 1, to: now }).length_ms() > 0
+        })
+    };
     let last = sides()
         .map(|meter| meter.curve.as_ref()?.last_sample())
         .collect::<Option<Vec<_>>>()?
@@ -219,8 +265,8 @@ pub fn instant(site: &Site, meters: &[MeterInput]) -> Option<SiteReading> {
 
 /// Puts the closed days of `first ..= last` into the ledger, and says what changed.
 ///
-/// A day that stands and does not count is replaced by a better one whatever its age: meters were added, or a server
-/// that still had the readings.
+/// A day that stands and does not count is replaced by a better one whatever its age, one that counts or that is covered
+/// better: meters were added or put right, or a server still had the readings.
 pub fn close_days(
     site: &Site,
     meters: &[MeterInput],
@@ -240,10 +286,12 @@ pub fn close_days(
         if reading.facility_wh.is_none() || reading.it_wh.is_none() {
             continue;
         }
-        let day = Day::from_reading(date, &reading);
-        let better =
-            ledger.get(date).is_some_and(|old| !old.counts(minimum) && day.coverage() > old.coverage());
+        let mut day = Day::from_reading(date, &reading);
+        let better = ledger.get(date).is_some_and(|old| {
+            !old.counts(minimum) && (day.counts(minimum) || day.coverage() > old.coverage())
+        });
         let change = if better {
+            day.flags = day.flags.with(Flags::LATE);
             ledger.upsert(day);
             Change::Replaced
         } else {
@@ -276,3 +324,6 @@ pub fn input(meter: &SiteMeter, answer: Result<Vec<Sample>, String>) -> MeterInp
 pub fn timestamp(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests;

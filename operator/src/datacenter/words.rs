@@ -29,6 +29,8 @@ pub const PUE_WITHIN_TARGET: &str = "PUEWithinTarget";
 pub const NOT_ENFORCING: &str = "NotEnforcing";
 /// Air at the inlets is within the class of the equipment.
 pub const THERMAL_WITHIN_CLASS: &str = "ThermalWithinClass";
+/// The query of the racks in use gives a count.
+pub const RACKS_COUNTED: &str = "RacksCounted";
 /// The site's cluster is the one that is meant.
 pub const CLUSTER_IDENTIFIED: &str = "ClusterIdentified";
 
@@ -67,6 +69,16 @@ pub fn conditions(facts: &Facts<'_>) -> Vec<Stated> {
         && facts.site.is_ok()
     {
         stated.push(steady(facts.previous, thermal_condition(facts, thermal.ashrae_class)));
+    }
+    if let Some(counted) = &facts.seen.racks_in_use {
+        stated.push(match counted {
+            Ok(_) => Stated::new(RACKS_COUNTED, true, "Counted", "the query gives a count"),
+            Err(blind) => {
+                let message =
+                    format!("racks.inUseQuery: {}; status.racksInUse is the last count", blind.message);
+                steady(facts.previous, Stated::new(RACKS_COUNTED, Truth::Unknown, blind.reason, message))
+            }
+        });
     }
     if facts.dc.spec.cluster.is_some() {
         stated.push(match &facts.seen.here {

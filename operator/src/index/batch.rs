@@ -4,7 +4,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -18,6 +21,7 @@ use serde_json::Value;
 use super::feed::Index;
 use crate::kernel::{
     loan::{self, Record},
+    overlay::is_older,
     plan::ObjectRef,
 };
 
@@ -60,13 +64,23 @@ pub struct BatchEntry {
 
 /// Batch work by uid.
 #[derive(Default)]
-pub struct Batch(RwLock<HashMap<String, BatchEntry>>);
+pub struct Batch {
+    entries: RwLock<HashMap<String, Kept>>,
+    queues_known: AtomicBool,
+}
+
+/// An entry, and the resource version that it is of.
+struct Kept {
+    version: String,
+    entry: BatchEntry,
+}
 
 impl Batch {
     /// The entries that `wanted` accepts, by kind, namespace and name.
     pub fn select(&self, wanted: impl Fn(&BatchEntry) -> bool) -> Vec<BatchEntry> {
-        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found: Vec<_> = entries.values().filter(|entry| wanted(entry)).cloned().collect();
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<_> =
+            entries.values().map(|kept| &kept.entry).filter(|entry| wanted(entry)).cloned().collect();
         found.sort_by(|a, b| {
             (a.kind, &a.object.namespace, &a.object.name).cmp(&(b.kind, &b.object.namespace, &b.object.name))
         });
@@ -106,14 +120,26 @@ impl Batch {
         self.keep(BatchKind::ClusterQueue, resource.clone(), &object.metadata, BTreeMap::new(), holdable)
     }
 
-    /// Forgets a `ClusterQueue`.
-    pub fn forget_queue(&self, object: &DynamicObject) {
-        self.forget(object.uid());
+    /// Whether it is known which `ClusterQueues` there are: they were listed, or the API server does not serve the kind.
+    pub fn queues_known(&self) -> bool {
+        self.queues_known.load(Ordering::Acquire)
     }
 
-    /// Forgets the `ClusterQueues` that a list did not name.
-    pub fn retain_queues(&self, seen: &HashSet<String>) {
-        self.retain(BatchKind::ClusterQueue, seen);
+    /// The kind is served, and not yet listed.
+    pub fn queues_unknown(&self) {
+        self.queues_known.store(false, Ordering::Release);
+    }
+
+    /// Forgets a `ClusterQueue`. Says whether it was kept.
+    pub fn forget_queue(&self, object: &DynamicObject) -> bool {
+        self.forget(object.uid().as_deref())
+    }
+
+    /// These are the `ClusterQueues` there are, by uid: the others are forgotten. Says whether that is news.
+    pub fn retain_queues(&self, seen: &HashSet<String>) -> bool {
+        let gone = self.retain(BatchKind::ClusterQueue, seen);
+        let known = self.queues_known.swap(true, Ordering::AcqRel);
+        gone || !known
     }
 
     fn keep(
@@ -130,28 +156,39 @@ impl Batch {
             meta.annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
         let loans = loan::records(annotations);
         let site = meta.labels.iter().flatten().find(|(key, _)| *key == SITE).map(|(_, value)| value.clone());
-        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let version = meta.resource_version.clone().unwrap_or_default();
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        // An own write may be answered before the watch delivers the state of before.
+        if entries.get(&uid).is_some_and(|kept| is_older(&version, &kept.version)) {
+            return false;
+        }
         if !holdable && loans.is_empty() && kind != BatchKind::ClusterQueue {
             return entries.remove(&uid).is_some();
         }
         let object = ObjectRef { resource, namespace: meta.namespace.clone(), name, uid: Some(uid.clone()) };
         let entry = BatchEntry { kind, object, site, node_selector, deferrable, holdable, loans };
-        if entries.get(&uid) == Some(&entry) {
+        if let Some(known) = entries.get_mut(&uid)
+            && known.entry == entry
+        {
+            known.version = version;
             return false;
         }
-        entries.insert(uid, entry);
+        entries.insert(uid, Kept { version, entry });
         true
     }
 
-    fn forget(&self, uid: Option<String>) {
-        if let Some(uid) = uid {
-            self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&uid);
-        }
+    /// Forgets the object of this uid. Says whether it was kept.
+    pub fn forget(&self, uid: Option<&str>) -> bool {
+        uid.is_some_and(|uid| {
+            self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(uid).is_some()
+        })
     }
 
-    fn retain(&self, kind: BatchKind, seen: &HashSet<String>) {
-        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|uid, entry| entry.kind != kind || seen.contains(uid));
+    fn retain(&self, kind: BatchKind, seen: &HashSet<String>) -> bool {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let before = entries.len();
+        entries.retain(|uid, kept| kept.entry.kind != kind || seen.contains(uid));
+        entries.len() < before
     }
 }
 
@@ -197,12 +234,12 @@ impl Index<CronJob> for Batch {
         )
     }
 
-    fn delete(&self, object: &CronJob) {
-        self.forget(object.uid());
+    fn delete(&self, object: &CronJob) -> bool {
+        self.forget(object.uid().as_deref())
     }
 
     fn reset(&self, seen: &HashSet<String>) {
-        self.retain(BatchKind::CronJob, seen);
+        let _ = self.retain(BatchKind::CronJob, seen);
     }
 }
 
@@ -226,11 +263,68 @@ impl Index<Job> for Batch {
         self.keep(BatchKind::Job, ApiResource::erase::<Job>(&()), &object.metadata, selector, holdable)
     }
 
-    fn delete(&self, object: &Job) {
-        self.forget(object.uid());
+    fn delete(&self, object: &Job) -> bool {
+        self.forget(object.uid().as_deref())
     }
 
     fn reset(&self, seen: &HashSet<String>) {
-        self.retain(BatchKind::Job, seen);
+        let _ = self.retain(BatchKind::Job, seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(version: &str, deferrable: bool) -> Job {
+        let labels = if deferrable { json!({DEFERRABLE: "true"}) } else { json!({}) };
+        serde_json::from_value(json!({
+            "metadata": {"name": "j", "namespace": "a", "uid": "u", "resourceVersion": version, "labels": labels},
+            "spec": {"template": {"spec": {"containers": []}}}
+        }))
+        .unwrap()
+    }
+
+    fn held(version: &str) -> Job {
+        let mut job = job(version, true);
+        let record = json!({"owner": "datacenter.a", "at": "2026-03-01T00:00:00Z", "fields": []}).to_string();
+        job.metadata.annotations = Some([(loan::annotation("HoldBatch"), record)].into());
+        job
+    }
+
+    #[test]
+    fn an_own_write_is_not_overtaken_by_an_older_watch_event() {
+        let batch = Batch::default();
+        assert!(batch.apply(job("8", true)));
+        assert!(batch.apply(held("10")));
+        assert!(!batch.apply(job("9", true)));
+        assert_eq!(batch.select(|_| true)[0].loans.len(), 1);
+        assert!(batch.apply(job("11", true)));
+        assert!(!batch.apply(job("13", true)));
+        assert!(!batch.apply(held("12")));
+        assert!(batch.select(|_| true)[0].loans.is_empty());
+    }
+
+    #[test]
+    fn a_job_that_was_never_kept_is_no_news_when_it_goes() {
+        let batch = Batch::default();
+        assert!(!batch.apply(job("8", false)));
+        assert!(!batch.delete(&job("8", false)));
+        batch.apply(job("9", true));
+        assert!(batch.delete(&job("9", true)));
+    }
+
+    #[test]
+    fn queues_are_unknown_until_they_were_listed() {
+        let batch = Batch::default();
+        assert!(!batch.queues_known());
+        assert!(batch.retain_queues(&HashSet::new()));
+        assert!(batch.queues_known());
+        assert!(!batch.retain_queues(&HashSet::new()));
+        // Kueue is installed later, or serves another version.
+        batch.queues_unknown();
+        assert!(!batch.queues_known());
     }
 }

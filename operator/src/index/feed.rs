@@ -3,21 +3,19 @@
 use std::{fmt::Debug, sync::Arc};
 
 use futures::StreamExt;
-use kube::{
-    Api, Resource, ResourceExt,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, Resource, ResourceExt, runtime::watcher};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
+use super::patience::Patience;
 use crate::kernel::admin::Readiness;
 
 /// An index of objects of type `K`.
 pub trait Index<K>: Send + Sync + 'static {
     /// An object as it is now. Says whether what is kept of it has changed.
     fn apply(&self, object: K) -> bool;
-    /// It is gone.
-    fn delete(&self, object: &K);
+    /// It is gone. Says whether anything was kept of it.
+    fn delete(&self, object: &K) -> bool;
     /// A list is complete: what was not seen since its begin is gone. `seen` has the uids.
     fn reset(&self, seen: &std::collections::HashSet<String>);
 }
@@ -37,7 +35,8 @@ pub async fn feed<K, I>(
     I: Index<K>,
 {
     let mut seen = std::collections::HashSet::new();
-    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    let mut patience = Patience::new(name);
+    let mut events = std::pin::pin!(watcher(api, config));
     while let Some(event) = events.next().await {
         match event {
             Ok(watcher::Event::Init) => seen.clear(),
@@ -49,20 +48,25 @@ pub async fn feed<K, I>(
                 index.reset(&seen);
                 // The uids are needed while listing only.
                 seen = std::collections::HashSet::new();
+                patience.restore();
                 readiness.filled(name);
                 changed.notify_one();
             }
             Ok(watcher::Event::Apply(object)) => {
+                patience.restore();
                 if index.apply(object) {
                     changed.notify_one();
                 }
             }
             Ok(watcher::Event::Delete(object)) => {
-                index.delete(&object);
-                changed.notify_one();
+                patience.restore();
+                // What was never kept, such as a Job that nobody may hold, is nobody's news.
+                if index.delete(&object) {
+                    changed.notify_one();
+                }
             }
-            // The watcher starts again by itself, with backoff.
-            Err(error) => tracing::warn!(index = name, %error, "a watch was interrupted"),
+            // The watcher starts again when it is asked for its next event.
+            Err(error) => tokio::time::sleep(patience.failed(&error)).await,
         }
     }
 }

@@ -1,39 +1,42 @@
 //! Kueue's `ClusterQueues`, where Kueue is installed; it may be installed later.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use kube::{
-    Api, Client, ResourceExt,
-    api::DynamicObject,
-    core::ApiResource,
-    runtime::{WatchStreamExt, watcher},
-};
+use kube::{Api, Client, ResourceExt, api::DynamicObject, core::ApiResource, runtime::watcher};
 use tokio::sync::Notify;
 
-use super::batch::{Batch, cluster_queue};
-use crate::kernel::admin::Readiness;
+use super::{
+    batch::{Batch, cluster_queue},
+    patience::Patience,
+};
 
 /// How often the API server is asked whether Kueue has been installed meanwhile.
 const LOOK_EVERY: Duration = Duration::from_mins(5);
 /// The group of Kueue's kinds.
 const GROUP: &str = "kueue.x-k8s.io";
 
-/// Feeds the index until the task is dropped. Without Kueue it is filled at once, with nothing.
-pub async fn feed(client: Client, batch: Arc<Batch>, readiness: Readiness, changed: Arc<Notify>) {
+/// Feeds the index until the task is dropped.
+///
+/// The queues are known ([`Batch::queues_known`]) only when they were listed, or when the API server has said that it does
+/// not serve the kind. Kueue is optional: while it is broken nothing else waits for it, but no batch work is held, since
+/// it cannot be told what to hold.
+pub async fn feed(client: Client, batch: Arc<Batch>, changed: Arc<Notify>) {
+    let mut patience = Patience::new("clusterqueues");
     loop {
         match served(&client).await {
-            Ok(Some(resource)) => watch(&client, &resource, &batch, &readiness, &changed).await,
+            Ok(Some(resource)) => {
+                patience.restore();
+                watch(&client, &resource, &batch, &changed).await;
+            }
             Ok(None) => {
-                readiness.filled("clusterqueues");
+                patience.restore();
+                if batch.retain_queues(&HashSet::new()) {
+                    changed.notify_one();
+                }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            Err(error) => {
-                tracing::warn!(%error, "the API server's groups could not be read");
-                // Kueue is optional: what can be judged without it is not kept waiting.
-                readiness.filled("clusterqueues");
-                tokio::time::sleep(Duration::from_secs(5)).await;
-            }
+            Err(error) => tokio::time::sleep(patience.failed(&error)).await,
         }
     }
 }
@@ -56,18 +59,13 @@ async fn discover(client: &Client) -> Result<Option<ApiResource>, kube::Error> {
     Ok(here.then(|| cluster_queue(&version.version)))
 }
 
-/// Watches until the kind is gone.
-async fn watch(
-    client: &Client,
-    resource: &ApiResource,
-    batch: &Batch,
-    readiness: &Readiness,
-    changed: &Notify,
-) {
+/// Watches until the kind is gone or is served in another version.
+async fn watch(client: &Client, resource: &ApiResource, batch: &Batch, changed: &Notify) {
+    batch.queues_unknown();
     let api: Api<DynamicObject> = Api::all_with(client.clone(), resource);
-    let mut seen = std::collections::HashSet::new();
-    let mut events =
-        std::pin::pin!(watcher(api, watcher::Config::default().page_size(100)).default_backoff());
+    let mut seen = HashSet::new();
+    let mut patience = Patience::new("clusterqueues");
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default().page_size(100)));
     while let Some(event) = events.next().await {
         match event {
             Ok(watcher::Event::Init) => seen.clear(),
@@ -76,29 +74,28 @@ async fn watch(
                 let _ = batch.observe_queue(resource, &object);
             }
             Ok(watcher::Event::InitDone) => {
-                batch.retain_queues(&seen);
-                readiness.filled("clusterqueues");
+                patience.restore();
+                let _ = batch.retain_queues(&seen);
                 changed.notify_one();
             }
             Ok(watcher::Event::Apply(object)) => {
+                patience.restore();
                 if batch.observe_queue(resource, &object) {
                     changed.notify_one();
                 }
             }
             Ok(watcher::Event::Delete(object)) => {
-                batch.forget_queue(&object);
-                changed.notify_one();
+                patience.restore();
+                if batch.forget_queue(&object) {
+                    changed.notify_one();
+                }
             }
             Err(error) => {
-                tracing::warn!(%error, "the watch of ClusterQueues was interrupted");
-                readiness.filled("clusterqueues");
-                // Kueue may have been taken away, or serve another version now.
+                tokio::time::sleep(patience.failed(&error)).await;
+                // Kueue may have been taken away, or serve another version now. The caller looks.
                 if let Ok(now) = served(client).await
                     && now.as_ref() != Some(resource)
                 {
-                    if now.is_none() {
-                        batch.retain_queues(&std::collections::HashSet::new());
-                    }
                     return;
                 }
             }
@@ -108,10 +105,14 @@ async fn watch(
 
 /// All `ClusterQueues` once, for the command line.
 pub async fn fill(client: &Client, batch: &Batch) -> Result<(), kube::Error> {
-    let Some(resource) = served(client).await? else { return Ok(()) };
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    for object in api.list(&kube::api::ListParams::default()).await? {
-        let _ = batch.observe_queue(&resource, &object);
+    let mut seen = HashSet::new();
+    if let Some(resource) = served(client).await? {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        for object in api.list(&kube::api::ListParams::default()).await? {
+            seen.extend(object.uid());
+            let _ = batch.observe_queue(&resource, &object);
+        }
     }
+    let _ = batch.retain_queues(&seen);
     Ok(())
 }

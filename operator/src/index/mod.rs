@@ -8,6 +8,7 @@ pub mod feed;
 pub mod kueue;
 pub mod nodes;
 pub mod owned;
+pub mod patience;
 pub mod resources;
 pub mod selector;
 pub mod union;

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -12,10 +13,15 @@ use serde_json::json;
 use super::feed::Index;
 use crate::kernel::{
     digest,
+    driver::Queue,
     executor::{Entry, Inventory},
     overlay::is_older,
     plan::{DIGEST, FIELD_MANAGER, MANAGED_BY, OWNER, ObjectRef, Owner},
 };
+
+/// How soon the owner of an object that was changed or deleted by somebody else is looked at: at once, and yet not so
+/// soon that another controller that insists is fought at full speed.
+const DEFEND_AFTER: Duration = Duration::from_secs(1);
 
 /// What a room keeps of an owned object's content.
 pub type Projection<P> = fn(&ConfigMap) -> Option<P>;
@@ -24,6 +30,7 @@ pub type Projection<P> = fn(&ConfigMap) -> Option<P>;
 pub struct OwnedConfigMaps<P> {
     project: Projection<P>,
     entries: RwLock<HashMap<String, Kept<P>>>,
+    queue: Option<Arc<Queue>>,
 }
 
 struct Kept<P> {
@@ -33,10 +40,30 @@ struct Kept<P> {
     content: Option<P>,
 }
 
+impl<P> Kept<P> {
+    /// Somebody else has changed what was intended.
+    fn drifted(&self) -> bool {
+        self.entry.intent.is_some() && self.entry.intent != self.entry.live
+    }
+}
+
 impl<P: Clone> OwnedConfigMaps<P> {
     /// An empty index that keeps what `project` makes of each object.
     pub fn new(project: Projection<P>) -> Self {
-        Self { project, entries: RwLock::default() }
+        Self { project, entries: RwLock::default(), queue: None }
+    }
+
+    /// Tells `queue` when an object has to be put back.
+    #[must_use]
+    pub fn telling(self, queue: Arc<Queue>) -> Self {
+        Self { queue: Some(queue), ..self }
+    }
+
+    /// The owner, `<kind>.<name>`, is due.
+    fn tell(&self, owner: &str) {
+        if let (Some(queue), Some((_, name))) = (&self.queue, owner.split_once('.')) {
+            queue.at(name, tokio::time::Instant::now() + DEFEND_AFTER);
+        }
     }
 
     /// The content kept for `owner`.
@@ -69,7 +96,14 @@ impl<P: Clone> OwnedConfigMaps<P> {
             live: digest::of_live(&json!(object)),
         };
         let content = (self.project)(object);
-        entries.insert(uid, Kept { owner, version, entry, content });
+        let kept = Kept { owner, version, entry, content };
+        let told = kept.drifted() && entries.get(&uid).is_none_or(|known| !known.drifted());
+        let owner = told.then(|| kept.owner.clone());
+        entries.insert(uid, kept);
+        drop(entries);
+        if let Some(owner) = owner {
+            self.tell(&owner);
+        }
     }
 }
 
@@ -79,14 +113,28 @@ impl<P: Clone + Send + Sync + 'static> Index<ConfigMap> for OwnedConfigMaps<P> {
         true
     }
 
-    fn delete(&self, object: &ConfigMap) {
-        if let Some(uid) = object.uid() {
-            self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+    fn delete(&self, object: &ConfigMap) -> bool {
+        let Some(uid) = object.uid() else { return false };
+        // An own deletion is known before the watch tells of it: what is still kept, somebody else has deleted.
+        let kept = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        if let Some(kept) = &kept {
+            self.tell(&kept.owner);
         }
+        kept.is_some()
     }
 
     fn reset(&self, seen: &HashSet<String>) {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| seen.contains(uid));
+        let mut gone = Vec::new();
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).retain(|uid, kept| {
+            let here = seen.contains(uid);
+            if !here {
+                gone.push(kept.owner.clone());
+            }
+            here
+        });
+        for owner in gone {
+            self.tell(&owner);
+        }
     }
 }
 
@@ -144,6 +192,46 @@ mod tests {
         assert_eq!(index.content(&owner()).unwrap(), "new");
         index.apply(object("11", "newer"));
         assert_eq!(index.content(&owner()).unwrap(), "newer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_somebody_deletes_or_changes_makes_its_owner_due_at_once() {
+        let queue = Arc::new(Queue::default());
+        let index = index().telling(Arc::clone(&queue));
+        let untouched = |version| {
+            let mut live = json!(object(version, "x"));
+            let intent = digest::of_intent(&json!({
+                "metadata": {"labels": {MANAGED_BY: FIELD_MANAGER, OWNER: "datacenter.a"}}, "data": {"days": "x"}
+            }));
+            live["metadata"]["annotations"] = json!({DIGEST: intent});
+            live["metadata"]["managedFields"] = json!([{"manager": "banyan", "operation": "Apply", "fieldsV1": {
+                "f:metadata": {
+                    "f:labels": {format!("f:{MANAGED_BY}"): {}, format!("f:{OWNER}"): {}},
+                    "f:annotations": {format!("f:{DIGEST}"): {}}
+                },
+                "f:data": {"f:days": {}}
+            }}]);
+            live
+        };
+        let parse = |live: &serde_json::Value| serde_json::from_value::<ConfigMap>(live.clone()).unwrap();
+        index.apply(parse(&untouched("10")));
+        assert_eq!(queue.due("a"), None, "as it was intended");
+        let mut changed = untouched("11");
+        changed["data"]["days"] = json!("y");
+        index.apply(parse(&changed));
+        let at = queue.due("a").unwrap();
+        assert_eq!(at - tokio::time::Instant::now(), DEFEND_AFTER);
+
+        queue.forget("a");
+        index.apply(parse(&untouched("12")));
+        index.delete(&parse(&untouched("12")));
+        assert!(queue.due("a").is_some());
+        // An own deletion is no surprise.
+        queue.forget("a");
+        index.apply(parse(&untouched("13")));
+        index.removed(&index.of(&owner())[0].object);
+        index.delete(&parse(&untouched("13")));
+        assert_eq!(queue.due("a"), None);
     }
 
     #[test]

@@ -29,6 +29,16 @@ pub enum Arrived<K> {
     },
 }
 
+impl<K: Resource<DynamicType = ()>> Arrived<K> {
+    /// Its metadata, readable or not.
+    pub fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Good(object) => object.meta(),
+            Self::Bad { meta, .. } => meta,
+        }
+    }
+}
+
 /// The resources of a kind, and the queue that is told when one needs a look.
 pub struct Resources<K> {
     entries: RwLock<HashMap<String, Arrived<K>>>,
@@ -61,6 +71,12 @@ where
             .collect()
     }
 
+    /// Every uid, readable or not.
+    pub fn uids(&self) -> HashSet<String> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.values().filter_map(|arrived| arrived.meta().uid.clone()).collect()
+    }
+
     /// Every name.
     pub fn names(&self) -> Vec<String> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
@@ -75,13 +91,6 @@ fn essence(meta: &ObjectMeta) -> (Option<String>, Option<i64>, bool, usize) {
         meta.deletion_timestamp.is_some(),
         meta.finalizers.as_ref().map_or(0, Vec::len),
     )
-}
-
-fn meta_of<K: Resource<DynamicType = ()>>(arrived: &Arrived<K>) -> &ObjectMeta {
-    match arrived {
-        Arrived::Good(object) => object.meta(),
-        Arrived::Bad { meta, .. } => meta,
-    }
 }
 
 impl<K> Index<DeserializeGuard<K>> for Resources<K>
@@ -102,7 +111,7 @@ where
             Err(invalid) => Arrived::Bad { meta: Box::new(invalid.metadata), error: invalid.error },
         };
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let look = entries.get(&name).is_none_or(|old| essence(meta_of(old)) != essence(meta_of(&arrived)));
+        let look = entries.get(&name).is_none_or(|old| essence(old.meta()) != essence(arrived.meta()));
         entries.insert(name.clone(), arrived);
         drop(entries);
         if look {
@@ -111,17 +120,18 @@ where
         look
     }
 
-    fn delete(&self, object: &DeserializeGuard<K>) {
+    fn delete(&self, object: &DeserializeGuard<K>) -> bool {
         let name = object.name_any();
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        let kept = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&name).is_some();
         // A last look, so that what only the room keeps of it is dropped as well.
         self.queue.now(&name);
+        kept
     }
 
     fn reset(&self, seen: &HashSet<String>) {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|name, arrived| {
-            let kept = meta_of(arrived).uid.as_ref().is_some_and(|uid| seen.contains(uid));
+            let kept = arrived.meta().uid.as_ref().is_some_and(|uid| seen.contains(uid));
             if !kept {
                 self.queue.now(name);
             }

@@ -37,5 +37,8 @@ impl<P: Clone + Send + Sync> Inventory for Union<P> {
 
     fn removed(&self, object: &ObjectRef) {
         self.owned.removed(object);
+        if let Some(uid) = &object.uid {
+            let _ = self.nodes.forget(uid) || self.batch.forget(Some(uid));
+        }
     }
 }

@@ -58,6 +58,11 @@ impl Queue {
         }
     }
 
+    /// When the resource is due, if it is.
+    pub fn due(&self, name: &str) -> Option<Instant> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).by_name.get(name).copied()
+    }
+
     /// The resource is gone.
     pub fn forget(&self, name: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,9 +136,14 @@ fn spread(name: &str, wait: Duration) -> Duration {
 }
 
 /// Reconciles what is due, at most `concurrency` at once, until `stop` says true; then those under way are waited for,
-/// at most [`DRAIN`]. When the task is dropped, every reconcile ends with it.
-pub async fn drive<F, R>(queue: Arc<Queue>, concurrency: usize, mut stop: watch::Receiver<bool>, reconcile: F)
-where
+/// at most [`DRAIN`]. When `leading` says false they are cut off instead. Either way none runs any more when this is done.
+pub async fn drive<F, R>(
+    queue: Arc<Queue>,
+    concurrency: usize,
+    mut stop: watch::Receiver<bool>,
+    mut leading: watch::Receiver<bool>,
+    reconcile: F,
+) where
     F: Fn(String) -> R,
     R: Future<Output = Next> + Send + 'static,
 {
@@ -165,7 +175,11 @@ where
             }
         };
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = turned(&mut stop, true) => break,
+            () = turned(&mut leading, false) => {
+                running.shutdown().await;
+                return;
+            }
             () = sleep => {}
             () = queue.changed.notified() => {}
             Some(finished) = running.join_next(), if !running.is_empty() => {
@@ -182,6 +196,11 @@ where
         tracing::warn!(left = running.len(), "reconciles under way were cut off");
         running.shutdown().await;
     }
+}
+
+/// Waits until `signal` says `to`, or nobody is left to say it.
+async fn turned(signal: &mut watch::Receiver<bool>, to: bool) {
+    let _ = signal.wait_for(|is| *is == to).await;
 }
 
 /// Makes sure that a resource whose reconcile panicked is looked at again.
@@ -211,7 +230,8 @@ mod tests {
         let runs = Arc::new(AtomicUsize::new(0));
         let (seen, again) = (Arc::clone(&runs), Arc::clone(&queue));
         let (_running, stop) = watch::channel(false);
-        let driving = tokio::spawn(drive(Arc::clone(&queue), 4, stop, move |name| {
+        let (_lead, leading) = watch::channel(true);
+        let driving = tokio::spawn(drive(Arc::clone(&queue), 4, stop, leading, move |name| {
             let (seen, again) = (Arc::clone(&seen), Arc::clone(&again));
             async move {
                 if seen.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -255,7 +275,8 @@ mod tests {
             (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (n, m, t) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&total));
         let (_running, stop) = watch::channel(false);
-        let driving = tokio::spawn(drive(queue, 2, stop, move |_| {
+        let (_lead, leading) = watch::channel(true);
+        let driving = tokio::spawn(drive(queue, 2, stop, leading, move |_| {
             let (n, m, t) = (Arc::clone(&n), Arc::clone(&m), Arc::clone(&t));
             async move {
                 m.fetch_max(n.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -274,5 +295,39 @@ mod tests {
         .unwrap();
         assert_eq!(most.load(Ordering::SeqCst), 2);
         driving.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_runs_any_more_once_it_has_ended_for_want_of_leadership() {
+        struct Runs(Arc<AtomicUsize>);
+        impl Drop for Runs {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        let queue = Arc::new(Queue::default());
+        queue.now("a");
+        let runs = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&runs);
+        let (_running, stop) = watch::channel(false);
+        let (lead, leading) = watch::channel(true);
+        let driving = tokio::spawn(drive(queue, 2, stop, leading, move |_| {
+            seen.fetch_add(1, Ordering::SeqCst);
+            let running = Runs(Arc::clone(&seen));
+            async move {
+                let _running = running;
+                std::future::pending().await
+            }
+        }));
+        tokio::time::timeout(Duration::from_mins(1), async {
+            while runs.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .unwrap();
+        lead.send_replace(false);
+        tokio::time::timeout(Duration::from_mins(1), driving).await.unwrap().unwrap();
+        assert_eq!(runs.load(Ordering::SeqCst), 0);
     }
 }

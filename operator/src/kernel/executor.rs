@@ -150,7 +150,7 @@ impl Executor {
     where
         S: Clone + PartialEq + Serialize + DeserializeOwned,
     {
-        let Plan { owner, finalizer, undo, own, keep, borrow, status, notices, next: _ } = plan;
+        let Plan { owner, finalizer, undo, mut own, mut keep, mut borrow, status, notices, next: _ } = plan;
         let mut outcome = Outcome::default();
         let held = if finalizer && !subject.finalizer {
             self.set_finalizer(&subject.object, true).await
@@ -158,18 +158,14 @@ impl Executor {
             Ok(true)
         };
         if !matches!(held, Ok(true)) {
-            // Without it nothing may be borrowed: a deletion would leave it behind.
+            // Without it nothing may be borrowed: a deletion would leave it behind. All else needs none.
             outcome.abandoned = true;
             outcome.failures.extend(held.err());
-            self.finish(subject, status, overlay, settle, &outcome)
-                .await
-                .unwrap_or_else(|error| outcome.failures.push(error));
-            return outcome;
+            borrow.clear();
+            keep.extend(own.extract_if(.., |own| own.lends).map(|own| own.object));
         }
         let trail = |done: &Done| trail(&owner, subject.generation, done);
-        for group in undo {
-            note(&mut outcome, at_once(group.iter().map(|entry| self.undo(entry, &owner)), trail).await);
-        }
+        let unwound = self.unwind(&undo, &owner, &mut outcome, trail).await;
         let known = self.inventory.of(&owner);
         let mut ranked = own;
         ranked.sort_by_key(Own::rank);
@@ -181,10 +177,11 @@ impl Executor {
             let borrowed = group.iter().map(|loan| self.borrow(loan, &owner, now));
             note(&mut outcome, at_once(borrowed, trail).await);
         }
-        let stale: Vec<_> = self
-            .inventory
-            .of(&owner)
+        // What is no longer planned may have been taken before what could not be given back.
+        let stale: Vec<_> = unwound
+            .then(|| self.inventory.of(&owner))
             .into_iter()
+            .flatten()
             .filter(|entry| !ranked.iter().any(|own| same(&own.object, &entry.object)))
             .filter(|entry| !keep.iter().any(|kept| same(kept, &entry.object)))
             .map(|entry| Undo::Remove {
@@ -196,14 +193,18 @@ impl Executor {
         note(&mut outcome, at_once(stale.iter().map(|entry| self.undo(entry, &owner)), trail).await);
 
         outcome.in_order();
-        if let Err(error) = self.finish(subject, status, overlay, settle, &outcome).await {
-            outcome.failures.push(error);
-        }
+        let met = told(&outcome);
+        // What is planned to be told follows from the status: while that is not written, it is planned again.
+        let planned = match self.finish(subject, status, overlay, settle, &outcome).await {
+            Ok(()) => notices,
+            Err(error) => {
+                outcome.failures.push(error);
+                Vec::new()
+            }
+        };
         let happened =
             |notice: &&Notice| notice.action.as_ref().is_none_or(|action| outcome.carried_out(action));
-        for notice in notices.iter().filter(happened).chain(&told(&outcome)) {
-            self.events.tell(&subject.reference, notice).await;
-        }
+        self.tell(&subject.reference, planned.iter().filter(happened).chain(&met)).await;
         if !finalizer
             && subject.finalizer
             && outcome.failures.is_empty()
@@ -212,6 +213,40 @@ impl Executor {
             outcome.failures.push(error);
         }
         outcome
+    }
+
+    /// Tells each notice about `object`, as long as this replica leads.
+    pub async fn tell(&self, object: &ObjectReference, notices: impl Iterator<Item = &Notice>) {
+        for notice in notices {
+            if !self.writer.may_write() {
+                return;
+            }
+            self.events.tell(object, notice).await;
+        }
+    }
+
+    /// Takes back group by group. What was taken last is given back first, so a group that could not be given back stops
+    /// those after it. Says whether all were tried.
+    async fn unwind(
+        &self,
+        undo: &[Vec<Undo>],
+        owner: &Owner,
+        outcome: &mut Outcome,
+        trail: impl Fn(&Done) + Copy,
+    ) -> bool {
+        for group in undo {
+            let before = outcome.failures.len();
+            note(outcome, at_once(group.iter().map(|entry| self.undo(entry, owner)), trail).await);
+            if outcome.failures.len() > before {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes the finalizer off a resource for which nothing stands any more.
+    pub async fn release(&self, object: &ObjectRef) -> Result<(), WriteError> {
+        self.set_finalizer(object, false).await.map(drop)
     }
 
     /// Gives back what stands for a resource that is gone. The failures are answered; the next look tries again.
@@ -252,8 +287,16 @@ impl Executor {
                 }
                 Ok(())
             }
-            // Gone, or replaced by a later one of its name: nobody is left to read it.
-            Err(error) if error.is_not_found() || error.is_stale() => Ok(()),
+            // Gone: nobody is left to read it.
+            Err(error) if error.is_not_found() => Ok(()),
+            // A conflict, or a uid that may not be changed, says that it was replaced by a later one of its name, or
+            // anything else.
+            Err(error) if error.is_stale() || error.category() == "Invalid" => {
+                match self.writer.read(&subject.object).await? {
+                    Some(live) if live.metadata.uid == subject.object.uid => Err(error),
+                    _ => Ok(()),
+                }
+            }
             Err(error) => Err(error),
         }
     }
@@ -271,7 +314,7 @@ impl Executor {
         // Made by us with this very intent, and yet different: somebody changed it.
         let drifted = entry.is_some_and(|entry| entry.intent.as_deref() == Some(&intent));
         let applied = match self.writer.apply(&own.object, &manifest, false).await {
-            Err(error) => match (managers(&error), own.defence) {
+            Err(error) => match (managers(error.status()), own.defence) {
                 (Some(others), Defence::PutBack) => {
                     self.writer.apply(&own.object, &manifest, true).await.map(|object| (object, Some(others)))
                 }
@@ -477,15 +520,21 @@ fn same(a: &ObjectRef, b: &ObjectRef) -> bool {
         && a.name == b.name
 }
 
-/// The other field managers of a conflict, as the server names them.
-fn managers(error: &WriteError) -> Option<String> {
-    let status = error.status().filter(|status| status.is_conflict())?;
-    let mut names: Vec<String> = status
+/// The other field managers of a conflict, as the server names them; none if it is a conflict of another kind, such as
+/// with an object of the same name and another uid.
+fn managers(status: Option<&kube::core::Status>) -> Option<String> {
+    let status = status.filter(|status| status.is_conflict())?;
+    let causes: Vec<_> = status
         .details
         .iter()
         .flat_map(|details| &details.causes)
-        .filter_map(|cause| cause.message.split('"').nth(1).map(str::to_owned))
+        .filter(|cause| cause.reason == "FieldManagerConflict")
         .collect();
+    if causes.is_empty() {
+        return None;
+    }
+    let mut names: Vec<String> =
+        causes.iter().filter_map(|cause| cause.message.split('"').nth(1).map(str::to_owned)).collect();
     names.sort_unstable();
     names.dedup();
     Some(if names.is_empty() { "another field manager".to_owned() } else { names.join(", ") })
@@ -538,3 +587,6 @@ fn trail(owner: &Owner, generation: Option<i64>, done: &Done) {
         "wrote"
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,11 @@ impl<S: Clone> Overlay<S> {
             None => status,
         }
     }
+
+    /// Forgets the statuses of objects that `known` does not know by uid: they are gone.
+    pub fn retain(&self, known: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| known(uid));
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +67,16 @@ mod tests {
         assert_eq!(overlay.latest("u", "12", Some("new")), Some("new"));
         assert_eq!(overlay.latest("u", "13", Some("newer")), Some("newer"));
         assert_eq!(overlay.latest("other", "1", Some("its own")), Some("its own"));
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let overlay = Overlay::default();
+        overlay.wrote("gone", "12", "own");
+        overlay.wrote("here", "12", "own");
+        overlay.retain(|uid| uid == "here");
+        assert_eq!(overlay.latest("gone", "9", None), None);
+        assert_eq!(overlay.latest("here", "9", None), Some("own"));
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub struct Own {
     pub labels: BTreeMap<String, String>,
     /// Owner reference, only for objects that are worthless without their owner.
     pub owner_reference: Option<Value>,
+    /// Fields of other people's objects are borrowed by what it brings about, so it needs the finalizer.
+    pub lends: bool,
     /// The action that it carries out, where it does.
     pub action: Option<String>,
     /// Why it is made, for the trail.

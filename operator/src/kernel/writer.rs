@@ -29,12 +29,13 @@ pub enum WriteError {
         what: String,
     },
     /// No answer in time. The write may have happened.
-    #[error("{what}: the API server did not answer within {limit:?}")]
+    ///
+    /// The limit is what was left of the permission to write, so it is not told: a message that differs each time would
+    /// be written into a status each time.
+    #[error("{what}: the API server did not answer in time")]
     Timeout {
         /// The object.
         what: String,
-        /// The limit.
-        limit: Duration,
     },
     /// What stands on the object cannot be read, so it is not known what was before.
     #[error(
@@ -71,6 +72,16 @@ impl WriteError {
                 kube::Error::Api(_) => "ApiServerRefused",
                 _ => "ApiServerUnreachable",
             },
+        }
+    }
+
+    /// The object that was to be written.
+    pub fn what(&self) -> &str {
+        match self {
+            Self::Fenced { what }
+            | Self::Timeout { what }
+            | Self::LoanUnreadable { what, .. }
+            | Self::Api { what, .. } => what,
         }
     }
 
@@ -118,6 +129,11 @@ impl Writer {
         Self { client, fence, metrics }
     }
 
+    /// Whether this replica may write.
+    pub fn may_write(&self) -> bool {
+        self.fence.remaining().is_some()
+    }
+
     /// The client, for reading.
     pub fn client(&self) -> &Client {
         &self.client
@@ -134,7 +150,7 @@ impl Writer {
     /// The object as it is now; `None` when it does not exist.
     pub async fn read(&self, object: &ObjectRef) -> Result<Option<DynamicObject>, WriteError> {
         let api = self.api(&object.resource, object.namespace.as_deref());
-        self.bounded(&object.to_string(), WRITE_LIMIT, api.get_opt(&object.name)).await
+        bounded(&object.to_string(), WRITE_LIMIT, api.get_opt(&object.name)).await
     }
 
     /// Server-side apply.
@@ -192,25 +208,72 @@ impl Writer {
         verb: &'static str,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, WriteError> {
-        let what = object.to_string();
-        let Some(left) = self.fence.remaining() else { return Err(WriteError::Fenced { what }) };
-        let written = self.bounded(&what, left.min(WRITE_LIMIT), request).await;
+        let written = fenced(&self.fence, &object.to_string(), request).await;
         if written.is_ok() {
             self.metrics.writes.with_label_values(&[object.resource.plural.as_str(), verb]).inc();
         }
         written
     }
+}
 
-    async fn bounded<T>(
-        &self,
-        what: &str,
-        limit: Duration,
-        request: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, WriteError> {
-        match tokio::time::timeout(limit, request).await {
-            Err(_) => Err(WriteError::Timeout { what: what.to_owned(), limit }),
-            Ok(Err(source)) => Err(WriteError::Api { what: what.to_owned(), source: Box::new(source) }),
-            Ok(Ok(value)) => Ok(value),
+/// Sends `request` if the fence is open, and gives it up when the fence closes.
+async fn fenced<T>(
+    fence: &Fence,
+    what: &str,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, WriteError> {
+    let closed = || WriteError::Fenced { what: what.to_owned() };
+    let left = fence.remaining().ok_or_else(closed)?;
+    // Looked at again at the last moment: a process that stood still in between finds its limit past only after it has
+    // sent the request.
+    let request = async { if fence.remaining().is_some() { Some(request.await) } else { None } };
+    match tokio::time::timeout(left.min(WRITE_LIMIT), request).await {
+        Err(_) => Err(WriteError::Timeout { what: what.to_owned() }),
+        Ok(None) => Err(closed()),
+        Ok(Some(answer)) => answer.map_err(|source| refused(what, source)),
+    }
+}
+
+async fn bounded<T>(
+    what: &str,
+    limit: Duration,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, WriteError> {
+    match tokio::time::timeout(limit, request).await {
+        Err(_) => Err(WriteError::Timeout { what: what.to_owned() }),
+        Ok(answer) => answer.map_err(|source| refused(what, source)),
+    }
+}
+
+fn refused(what: &str, source: kube::Error) -> WriteError {
+    WriteError::Api { what: what.to_owned(), source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_sent_behind_a_closed_fence() {
+        let mut sent = false;
+        let request = async {
+            sent = true;
+            Ok(())
+        };
+        let error = fenced(&Fence::closed(), "ConfigMap a/b", request).await.unwrap_err();
+        assert_eq!((error.category(), error.what()), ("NotLeading", "ConfigMap a/b"));
+        assert!(!sent);
+    }
+
+    #[tokio::test]
+    async fn the_words_of_a_timeout_do_not_change_with_what_was_left_of_the_time() {
+        let mut messages = Vec::new();
+        for left in [20, 30] {
+            let fence = Fence::open_for(Duration::from_millis(left));
+            let never = std::future::pending::<Result<(), kube::Error>>();
+            messages.push(fenced(&fence, "ConfigMap a/b", never).await.unwrap_err().to_string());
         }
+        assert_eq!(messages[0], messages[1]);
+        assert_eq!(messages[0], "ConfigMap a/b: the API server did not answer in time");
     }
 }

@@ -11,18 +11,18 @@ use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Fault, parse};
 use super::error::QueryError;
+use super::health::{Advice, Health};
 use super::query::{self, Request};
 use super::settings::{Settings, wrong};
 
-/// Longest body that is read, in bytes: 64 MiB.
-pub const MAX_BODY_BYTES: usize = 64 << 20;
+/// Longest body that is read, in bytes: 16 MiB. The longest answer that is asked for has some thousands of samples.
+pub const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// Requests to one server at a time, so that a slow one cannot take every place of the common limit.
 const PER_SERVER: usize = 6;
 
-/// How long a server that could not be connected to is left alone: requests queued behind the failed one get its error at
-/// once, instead of a connect timeout each.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Longest time for the cheap query that tells whether a server answers at all; less when the request's own limit is.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Longest time to connect; half the request's own limit when that is less.
 const MAX_CONNECT: Duration = Duration::from_secs(5);
@@ -65,7 +65,9 @@ struct Inner {
     /// Places at this server, taken before one of the common `permits`.
     places: Semaphore,
     permits: Arc<Semaphore>,
-    outage: Mutex<Option<Outage>>,
+    health: Mutex<Health>,
+    /// Held by who asks the cheap query.
+    probing: tokio::sync::Mutex<()>,
     hook: Hook,
 }
 
@@ -112,7 +114,8 @@ impl Client {
             secrets,
             places: Semaphore::new(PER_SERVER),
             permits,
-            outage: Mutex::new(None),
+            health: Mutex::default(),
+            probing: tokio::sync::Mutex::default(),
             hook,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -121,26 +124,78 @@ impl Client {
     /// The answer to `request`, as the server gives it: samples outside `from_ms..=to_ms` are still in it, and it may be
     /// partial ([`Answer::is_partial`]).
     pub async fn query(&self, request: &Request) -> Result<Answer, QueryError> {
-        let Inner { places, permits, outage, hook, .. } = &*self.inner;
-        let ended = |_| self.unreachable("Banyan is shutting down");
-        let _place = places.acquire().await.map_err(ended)?;
-        let _permit = permits.acquire().await.map_err(ended)?;
-        let started = Instant::now();
-        let recent = recall(outage.lock().unwrap_or_else(PoisonError::into_inner).as_ref(), started);
-        if let Some(error) = recent {
-            return Err(error);
-        }
-        let mut bytes = 0;
-        let result = self.send(request, &mut bytes).await;
-        let outcome = result.as_ref().map_or_else(|failure| failure.error.category(), |_| "Success");
-        hook(&Asked { outcome, duration: started.elapsed(), bytes });
-        result.map_err(|Failure { error, connecting }| {
-            if connecting {
-                let failed = Outage { since: Instant::now(), error: error.clone() };
-                *outage.lock().unwrap_or_else(PoisonError::into_inner) = Some(failed);
+        let Inner { places, permits, timeout, .. } = &*self.inner;
+        let places = async { (places.acquire().await, permits.acquire().await) };
+        // Nobody holds a place for longer than the limit and a probe, so twice the limit is a long wait.
+        let (_place, _permit) = match tokio::time::timeout(*timeout * 2, places).await {
+            Ok((Ok(place), Ok(permit))) => (place, permit),
+            Ok(_) => return Err(self.unreachable("Banyan is shutting down")),
+            Err(_) => return Err(self.timeout()),
+        };
+        self.admit().await?;
+        let result = self.ask(request, *timeout).await;
+        let mut health = self.health();
+        match &result {
+            Err(Failure { error: error @ QueryError::Timeout { .. }, connecting: false }) => {
+                tracing::debug!(%error, "a query was given up");
+                health.timed_out();
             }
-            error
-        })
+            Err(Failure { error, connecting: true }) => health.not_connected(error.clone(), Instant::now()),
+            _ => health.answered(),
+        }
+        drop(health);
+        result.map_err(|failure| failure.error)
+    }
+
+    /// Whether the server is worth a request now. When two in a row were not answered in time, a cheap query finds out.
+    async fn admit(&self) -> Result<(), QueryError> {
+        let advice = self.health().advice(Instant::now());
+        let _probing = match advice {
+            Advice::Send => return Ok(()),
+            Advice::Refuse(error) => return Err(error),
+            Advice::Probe => self.inner.probing.lock().await,
+            Advice::ProbeAlone(error) => self.inner.probing.try_lock().map_err(|_| error)?,
+        };
+        // Somebody else may have found out meanwhile.
+        let advice = self.health().advice(Instant::now());
+        match advice {
+            Advice::Send => return Ok(()),
+            Advice::Refuse(error) => return Err(error),
+            Advice::Probe | Advice::ProbeAlone(_) => {}
+        }
+        let limit = PROBE_LIMIT.min(self.inner.timeout);
+        let probed = self.ask(&query::instant("vector(1)", 0), limit).await;
+        let mut health = self.health();
+        match probed {
+            Err(Failure { error, connecting: true }) => {
+                health.not_connected(error.clone(), Instant::now());
+                Err(error)
+            }
+            Err(Failure { error: QueryError::Timeout { .. }, .. }) => {
+                // In the words of the queries that were not answered, so that they stay the same.
+                health.mute(self.timeout(), Instant::now());
+                Err(self.timeout())
+            }
+            // A refusal is an answer: what is wrong, the query itself will hear.
+            _ => {
+                health.answered();
+                Ok(())
+            }
+        }
+    }
+
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        self.inner.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a request and counts it.
+    async fn ask(&self, request: &Request, limit: Duration) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let mut bytes = 0;
+        let result = self.send(request, limit, &mut bytes).await;
+        let outcome = result.as_ref().map_or_else(|failure| failure.error.category(), |_| "Success");
+        (self.inner.hook)(&Asked { outcome, duration: started.elapsed(), bytes });
+        result
     }
 
     /// The answer to `expr` at `at_ms` (milliseconds since 1970).
@@ -148,13 +203,14 @@ impl Client {
         self.query(&query::instant(expr, at_ms)).await
     }
 
-    async fn send(&self, request: &Request, bytes: &mut usize) -> Result<Answer, Failure> {
+    async fn send(&self, request: &Request, limit: Duration, bytes: &mut usize) -> Result<Answer, Failure> {
         let Inner { http, url, authorization, .. } = &*self.inner;
         let mut post = http
             .post(url.clone())
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(self.form(request));
+            .timeout(limit)
+            .body(self.form(request, limit));
         if let Some(value) = authorization {
             post = post.header(AUTHORIZATION, value.clone());
         }
@@ -166,11 +222,11 @@ impl Client {
     }
 
     /// The form that is posted: a query may be longer than an address is allowed to be.
-    fn form(&self, Request { query, time_ms, .. }: &Request) -> String {
+    fn form(&self, Request { query, time_ms, .. }: &Request, limit: Duration) -> String {
         let (seconds, rest) = (time_ms.div_euclid(1_000), time_ms.rem_euclid(1_000));
         let time = if rest == 0 { seconds.to_string() } else { format!("{seconds}.{rest:03}") };
         // The server gives up when the client does, instead of working on for nobody.
-        let timeout = format!("{}ms", self.inner.timeout.as_millis());
+        let timeout = format!("{}ms", limit.as_millis());
         let mut url = self.inner.url.clone();
         url.query_pairs_mut()
             .append_pair("query", query)
@@ -309,19 +365,6 @@ impl From<QueryError> for Failure {
     }
 }
 
-/// The last time that no connection was made.
-struct Outage {
-    since: Instant,
-    error: QueryError,
-}
-
-/// The error of an outage that is so recent at `now` that trying again would only add to it.
-fn recall(outage: Option<&Outage>, now: Instant) -> Option<QueryError> {
-    outage
-        .filter(|outage| now.saturating_duration_since(outage.since) < PAUSE)
-        .map(|outage| outage.error.clone())
-}
-
 /// The innermost cause in words; reqwest's own words hold the address, which adds nothing.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = match error.source() {
@@ -341,19 +384,4 @@ fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
         || carried.is_some_and(|inner| is_distrust(inner))
         || error.source().is_some_and(is_distrust)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_outage_is_remembered_for_two_seconds() {
-        let since = Instant::now();
-        let outage = Outage { since, error: QueryError::Empty };
-        assert_eq!(recall(Some(&outage), since), Some(QueryError::Empty));
-        assert_eq!(recall(Some(&outage), since + Duration::from_millis(1_999)), Some(QueryError::Empty));
-        assert_eq!(recall(Some(&outage), since + Duration::from_secs(2)), None);
-        assert_eq!(recall(None, since), None);
-    }
 }

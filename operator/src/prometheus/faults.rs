@@ -207,7 +207,7 @@ async fn a_body_above_the_limit_is_refused() {
         Reply::Hang(head.into_bytes())
     });
     let error = client_for(&settings(&announced.url())).instant("up", 0).await.unwrap_err();
-    assert_eq!(error, QueryError::TooLarge { server: announced.url(), limit_mib: 64 });
+    assert_eq!(error, QueryError::TooLarge { server: announced.url(), limit_mib: 16 });
     // Of no announced length: read to the limit and no further.
     let read = Arc::new(Mutex::new(0));
     let endless = Fake::start(|_| {
@@ -325,6 +325,54 @@ async fn a_server_without_connection_is_not_asked_again_at_once() {
     // Within two seconds of the first, unless the machine stands still.
     assert_eq!(client.instant("1", 0).await.unwrap_err(), first);
     assert_eq!(fake.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_not_waited_for_again_and_again() {
+    let fake = Fake::start(|_| Reply::Hang(Vec::new()));
+    let client = client_for(&Settings { timeout: Duration::from_millis(200), ..settings(&fake.url()) });
+    for _ in 0..2 {
+        client.instant("up", 0).await.unwrap_err();
+    }
+    // The cheap query finds out, and then it is left alone, for everybody: within two seconds of it, unless the machine
+    // stands still.
+    for _ in 0..20 {
+        let error = client.instant("up", 0).await.unwrap_err();
+        assert_eq!(error, QueryError::Timeout { server: fake.url(), limit_ms: 200 });
+    }
+    let heard = fake.heard();
+    assert_eq!(heard.len(), 3, "{heard:?}");
+    assert!(heard[2].body.starts_with("query=vector%281%29&time=0&"), "{}", heard[2].body);
+}
+
+#[tokio::test]
+async fn slow_queries_do_not_hide_the_others_of_their_server() {
+    let fake = Fake::start(|request| {
+        if request.body.contains("slow") {
+            Reply::Hang(Vec::new())
+        } else {
+            http("200 OK", "", &success("scalar", r#"[0,"1"]"#))
+        }
+    });
+    let client = client_for(&Settings { timeout: Duration::from_millis(500), ..settings(&fake.url()) });
+    for _ in 0..2 {
+        for query in ["slow_a", "slow_b", "slow_c"] {
+            assert_eq!(client.instant(query, 0).await.unwrap_err().category(), "PrometheusTimeout");
+        }
+        client.instant("quick", 0).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_place_is_not_waited_for_for_ever() {
+    let permits = Arc::new(Semaphore::new(0));
+    let fake = Fake::start(|_| http("200 OK", "", ""));
+    let limit = Duration::from_millis(50);
+    let client =
+        Client::new(&Settings { timeout: limit, ..settings(&fake.url()) }, permits, Arc::new(|_| {}))
+            .unwrap();
+    assert_eq!(client.instant("up", 0).await.unwrap_err().category(), "PrometheusTimeout");
+    assert_eq!(fake.connections(), 0);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod answer;
 mod client;
 mod clients;
 mod error;
+mod health;
 mod meter;
 mod query;
 mod selector;

@@ -393,7 +393,7 @@ fn meter_rules() -> Vec<Case> {
             meter(1),
         ),
         at(
-            &format!("{METERS}[1]"),
+            &format!("{METERS}[1].position"),
             "an IT meter needs a position: UPS, PDU or Rack",
             "/spec/energy/meters/1/position",
             json!("UPS"),

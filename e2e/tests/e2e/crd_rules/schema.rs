@@ -41,7 +41,29 @@ const KEYWORDS: [&str; 10] = [
     "format",
 ];
 
+/// What describes a field, or holds rules that are looked into below.
+const NO_RULES: [&str; 11] = [
+    "type",
+    "description",
+    "nullable",
+    "default",
+    "properties",
+    "items",
+    "additionalProperties",
+    "required",
+    "x-kubernetes-validations",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+];
+
 fn walk(path: &str, schema: &Value, rules: &mut Vec<Rule>) {
+    // A keyword that is not known here may be a rule: it has no case, and fails until it is looked after.
+    let known = |keyword: &str| KEYWORDS.contains(&keyword) || NO_RULES.contains(&keyword);
+    for keyword in
+        schema.as_object().into_iter().flatten().map(|(keyword, _)| keyword).filter(|word| !known(word))
+    {
+        rules.push(Rule { field: path.to_owned(), what: keyword.clone(), limit: String::new() });
+    }
     for keyword in KEYWORDS {
         let limit = match &schema[keyword] {
             Value::Null => continue,

@@ -205,6 +205,16 @@ fn the_next_window_follows_the_trend_along_the_models_slope() {
     assert_eq!(next_window(&hours(&[(100, 25), (40, 25)]), Some(&model)), None);
 }
 
+#[test]
+fn hours_that_are_long_over_say_nothing_of_now() {
+    // The last one ended two hours ago: it still does. A second later it does not.
+    let recent = hours(&[(100, 25), (100, 30)]);
+    let last = recent[1].to;
+    assert_eq!(fresh(&recent, last + SignedDuration::from_hours(2)).len(), 2);
+    assert!(fresh(&recent, last + SignedDuration::from_secs(7201)).is_empty());
+    assert!(fresh(&[], last).is_empty());
+}
+
 proptest! {
     #[test]
     fn the_figures_of_a_year_agree_with_each_other(

@@ -1,19 +1,24 @@
 //! Which readings of a meter can be believed, and how each joins the one before it.
 //!
 //! A meter's limit is 1.2 times its rated power. Without a rating it is 1.2 times the 99th percentile of the powers that
-//! its own readings imply, if there are at least twenty; bursts that fill less than one percent of the time lie above
+//! its own readings imply over an interval, if there are at least twenty; bursts that fill less than one percent of the time lie above
 //! that, so a meter with bursts wants a rating. A reading is judged against the last one believed:
 //!
 //! - It has grown, within the limit: believed.
-//! - It has grown beyond the limit. If one of the next three readings is in line with the last one believed, the readings
-//!   between are spikes and dropped. Otherwise the register was set to another value: the energy of the pair is unknown,
+//! - It has grown beyond the limit. If a reading soon after is in line with the last one believed, the readings between are
+//!   spikes and dropped. Otherwise the register was set to another value: the energy of the pair is unknown,
 //!   counted as nothing and not covered, and reading goes on from the new value.
 //! - It has fallen, and the register was near its end and is near its begin: a rollover.
 //! - It has fallen to a value that can have been counted since, within the limit: a restart. What was counted before the
-//!   restart is lost, so this is a lower bound.
+//!   restart is lost, so this is a lower bound. But if the register jumps back soon to where it was, nothing had started
+//!   again: the exporter was dead and said zero. The readings between are dropped, and leave a gap.
 //! - It has fallen otherwise, such as a register of 1,000,000 kWh that dips by 0.1 kWh. As a restart it would add the whole
-//!   register. If one of the next three readings is in line again, the dip is dropped; otherwise the energy of the pair is
-//!   unknown, as above.
+//!   register. If a reading soon after is in line again, the dip is dropped; otherwise the energy of the pair is unknown, as
+//!   above.
+//!
+//! Soon is within an hour, three intervals or three readings, whichever is longest: zeros of a dead exporter last as long
+//! however often they are scraped. A fall that may still be taken back so is withheld: one at the last reading, and one
+//! after which the register has not grown, or that nothing explains, until that time is over.
 //!
 //! Registers count in steps (often whole kWh) and are updated once an interval however often they are read. Hence one step
 //! is always within the limit, and so is an interval's energy in less than an interval, once an interval: over any time T
@@ -21,8 +26,11 @@
 
 use super::{HOUR_MS, MeterRules, Sample};
 
-/// Readings that are looked at before one is given up as the start of a new level.
+/// Readings that are looked at, at least, before one is given up as the start of a new level.
 const LOOKAHEAD: usize = 3;
+/// Readings that are looked at, at most: an hour of them once a second, so that a meter whose every reading is odd does not
+/// take a day of work.
+const MOST_AHEAD: usize = 3600;
 /// Powers that a meter without a rating must have shown before a limit is drawn from them.
 const ENOUGH: usize = 20;
 const MARGIN: f64 = 1.2;
@@ -51,6 +59,8 @@ pub(super) struct Point {
     pub join: Join,
     /// Energy since the reading before it.
     pub energy: f64,
+    /// The power that it shows: of a gauge only.
+    pub watts: Option<f64>,
 }
 
 /// A meter's readings, judged.
@@ -90,6 +100,8 @@ struct Counter<'a> {
     samples: &'a [Sample],
     factor: f64,
     max_value: Option<f64>,
+    /// Time in which a register that has fallen or risen may come back.
+    return_ms: i64,
     limits: Limits,
 }
 
@@ -101,17 +113,18 @@ pub(super) fn counter(rules: &MeterRules, max_value: Option<f64>, samples: &[Sam
         samples,
         factor: rules.base_factor,
         max_value,
+        return_ms: rules.return_ms(),
         limits: counter_limits(rules, samples, step),
     };
     let mut cleaned = Cleaned { points: Vec::with_capacity(samples.len()), dropped: Vec::new(), step };
-    cleaned.points.push(Point { at: first.at, join: Join::Grown, energy: 0.0 });
+    cleaned.points.push(Point { at: first.at, join: Join::Grown, energy: 0.0, watts: None });
     let mut base = Base { sample: *first, spare: counter.limits.interval };
     let mut next = 1;
     while next < samples.len() {
-        let (index, join, energy) = counter.step(base, next);
+        let Some((index, join, energy)) = counter.step(base, next) else { break };
         cleaned.dropped.extend(samples[next..index].iter().map(|sample| sample.at));
         let Some(sample) = samples.get(index) else { break };
-        cleaned.points.push(Point { at: sample.at, join, energy });
+        cleaned.points.push(Point { at: sample.at, join, energy, watts: None });
         base = counter.moved(base, *sample, energy);
         next = index + 1;
     }
@@ -119,44 +132,51 @@ pub(super) fn counter(rules: &MeterRules, max_value: Option<f64>, samples: &[Sam
 }
 
 impl Counter<'_> {
-    /// The next reading to believe after `base`, at or after `next` (past the end if none is left), and how it joins.
-    fn step(&self, base: Base, next: usize) -> (usize, Join, f64) {
+    /// The next reading to believe after `base`, at or after `next` (past the end if none is left), and how it joins. None
+    /// where the readings to come must say what those that are there mean.
+    fn step(&self, base: Base, next: usize) -> Option<(usize, Join, f64)> {
         let sample = self.samples[next];
-        let ahead = || next + 1..(next + 1 + LOOKAHEAD).min(self.samples.len());
+        let soon = base.sample.at.saturating_add(self.return_ms);
+        let ahead = || {
+            let within = self.samples.partition_point(|sample| sample.at <= soon).min(next + MOST_AHEAD);
+            next + 1..within.max(next + 1 + LOOKAHEAD).min(self.samples.len())
+        };
         let in_line = |index: &usize| self.grown(base, self.samples[*index], self.limits.hard).is_some();
         let take = |index: usize| {
             (index, Join::Grown, (self.samples[index].value - base.sample.value) * self.factor)
         };
         if sample.value >= base.sample.value {
             if self.grown(base, sample, self.limits.soft).is_some() {
-                return take(next);
+                return Some(take(next));
             }
             let refused = !in_line(&next);
             let returned = |index: &usize| refused || self.samples[*index].value < sample.value;
             if let Some(index) = ahead().find(|index| in_line(index) && returned(index)) {
-                return take(index);
+                return Some(take(index));
             }
-            return match (refused, next + 1 == self.samples.len()) {
+            return Some(match (refused, next + 1 == self.samples.len()) {
                 (false, _) => take(next),
                 // Nothing after it says whether it is a spike or a new level.
                 (true, true) => (next + 1, Join::Grown, 0.0),
                 (true, false) => (next, Join::Up, 0.0),
-            };
+            });
         }
         let fallen = self.fallen(base, sample);
-        if let Some((join, energy)) = fallen
-            && self.goes_on(next)
-        {
-            return (next, join, energy);
-        }
         if let Some(index) = ahead().find(in_line) {
-            return take(index);
+            // A counter that started again may well have passed its old level since; one that was misread jumps there.
+            return Some(match fallen {
+                Some((join, energy)) if self.goes_on(next, index) => (next, join, energy),
+                _ => take(index),
+            });
         }
-        match fallen {
-            Some((join, energy)) => (next, join, energy),
-            None if next + 1 == self.samples.len() => (next + 1, Join::Grown, 0.0),
-            None => (next, Join::Down, 0.0),
+        let after = &self.samples[next..];
+        let grows = || after.windows(2).any(|pair| pair[1].value > pair[0].value);
+        let may_come_back = after.last().is_some_and(|last| last.at < soon);
+        if after.len() == 1 || (may_come_back && !(fallen.is_some() && grows())) {
+            return None;
         }
+        let (join, energy) = fallen.unwrap_or((Join::Down, 0.0));
+        Some((next, join, energy))
     }
 
     /// Energy of a rise within `limit`.
@@ -180,11 +200,9 @@ impl Counter<'_> {
         (energy <= allowed).then_some((Join::Restart, energy))
     }
 
-    /// Whether a counter that has fallen at `index` goes on from there. One that jumps back up had not started again: it
-    /// was misread for a while.
-    fn goes_on(&self, index: usize) -> bool {
-        let end = (index + 1 + LOOKAHEAD).min(self.samples.len());
-        self.samples[index..end].windows(2).all(|pair| {
+    /// Whether a counter that has fallen at `from` goes on from there to `to` without a jump up.
+    fn goes_on(&self, from: usize, to: usize) -> bool {
+        self.samples[from..=to].windows(2).all(|pair| {
             let base = Base { sample: pair[0], spare: self.limits.interval };
             pair[1].value < pair[0].value || self.grown(base, pair[1], self.limits.soft).is_some()
         })
@@ -205,20 +223,57 @@ fn counter_limits(rules: &MeterRules, samples: &[Sample], step: f64) -> Limits {
         let limit = MARGIN * rated / HOUR_MS as f64;
         return limits(limit, limit);
     }
-    let mut rates: Vec<f64> = samples
-        .windows(2)
-        .filter(|pair| pair[1].value > pair[0].value)
-        .map(|pair| {
-            (pair[1].value - pair[0].value) * rules.base_factor
-                / ((pair[1].at - pair[0].at) as f64).max(interval)
-        })
-        .collect();
+    let mut rates = usual_rates(rules, samples);
     match percentile(&mut rates, 0.99) {
         Some(high) => limits(MARGIN * high, MARGIN * high),
         // Too few to refuse a rise by. A restart must not imply more than twice the usual power; a meter that has shown
         // no power adds nothing by a restart.
         None => limits(f64::INFINITY, 2.0 * median(&mut rates)),
     }
+}
+
+/// The energy per millisecond over each interval in which the register grew: of readings that come more often than that,
+/// over as many as make up an interval, for a register may be updated with each of them or once for all.
+///
+/// The last rise before a fall and the first one after it are left out: those of spikes and of dead exporters are as high as
+/// the register, and must not set the limit that is to tell them.
+fn usual_rates(rules: &MeterRules, samples: &[Sample]) -> Vec<f64> {
+    let rise = |index: usize| samples[index].value - samples[index - 1].value;
+    // By the later reading of each pair: whether it is next to a fall, with standstills between.
+    let mut odd = vec![false; samples.len()];
+    let (mut after_fall, mut last_rise) = (false, None);
+    for index in 1..samples.len() {
+        let rise = rise(index);
+        if rise > 0.0 {
+            odd[index] = after_fall;
+            (after_fall, last_rise) = (false, Some(index));
+        } else if rise < 0.0 {
+            odd[index] = true;
+            if let Some(last) = last_rise.take() {
+                odd[last] = true;
+            }
+            after_fall = true;
+        }
+    }
+    let interval = rules.interval_ms as f64;
+    let mut rates = Vec::new();
+    let (mut grown, mut start) = (0.0, samples.first().map_or(0, |first| first.at));
+    for index in 1..samples.len() {
+        if odd[index] {
+            (grown, start) = (0.0, samples[index].at);
+            continue;
+        }
+        grown += rise(index);
+        let time = (samples[index].at - start) as f64;
+        // A reading that comes a little early makes up its interval all the same.
+        if time >= 0.9 * interval {
+            if grown > 0.0 {
+                rates.push(grown * rules.base_factor / time.max(interval));
+            }
+            (grown, start) = (0.0, samples[index].at);
+        }
+    }
+    rates
 }
 
 /// The value that a share `rank` of `values` lies at or below, if there are enough of them.
@@ -285,7 +340,8 @@ pub(super) fn gauge(rules: &MeterRules, samples: &[Sample]) -> Cleaned {
                 (Join::Grown, mean_watts * (sample.at - last.at) as f64 / HOUR_MS as f64)
             }
         };
-        cleaned.points.push(Point { at: sample.at, join, energy });
+        let watts = Some(sample.value * rules.base_factor);
+        cleaned.points.push(Point { at: sample.at, join, energy, watts });
         last = Some(*sample);
     }
     cleaned

@@ -37,6 +37,10 @@ fn window(from: i64, to: i64) -> Window {
     Window { from: from * MINUTE, to: to * MINUTE }
 }
 
+fn flat(curve: &Curve) -> Vec<Window> {
+    curve.flat_spans().iter().map(|flat| flat.span).collect()
+}
+
 #[track_caller]
 fn assert_kwh(reading: &Reading, kwh: f64) {
     assert!((reading.energy / 1e3 - kwh).abs() < 1e-9, "{} kWh, not {kwh}", reading.energy / 1e3);
@@ -159,6 +163,16 @@ fn without_a_rating_the_meters_own_powers_set_the_limit() {
 }
 
 #[test]
+fn without_a_rating_a_register_may_be_read_more_often_than_declared() {
+    // Declared once in 15 minutes and scraped every minute, with a register that grows all the time: 80 kW are 1.333 kWh a
+    // minute. Power is judged over the declared interval, not over a fifteenth of it.
+    let readings: Vec<_> = (0..=480).map(|minute| (minute, 1000.0 + 80.0 / 60.0 * minute as f64)).collect();
+    let reading = curve(MeterRules { rated_watts: None, ..counter() }, &readings).reading(window(0, 480));
+    assert_kwh(&reading, 640.0);
+    assert_eq!((reading.spikes, reading.covered_ms), (0, 480 * MINUTE));
+}
+
+#[test]
 fn a_dip_of_a_tenth_does_not_add_the_register() {
     // 1,000,000 → 999,999.9 → 1,000,020: as a restart the dip would add 999,999.9 kWh. Two dips in a row are the same.
     let reading = curve(counter(), &regular(&[1e6, 999_999.9, 1e6 + 20.0])).reading(window(0, 30));
@@ -184,6 +198,86 @@ fn zeros_of_a_dead_exporter_are_no_restart() {
         assert_eq!((reading.resets, reading.spikes), (0, 2));
         assert_eq!(reading.covered_ms, 60 * MINUTE);
     }
+}
+
+#[test]
+fn zeros_of_a_dead_exporter_are_no_restart_however_many_there_are() {
+    // Scraped every minute, updated every 15: 1000 kWh at minute 0 and 20 kWh more every 15 minutes. From minute 61 to 105,
+    // 45 readings long, the exporter says zero; at 106 the register shows 1000 + 7 · 20 = 1140. From 60 (1080) to 106 it
+    // has counted 60 kWh, and those 46 minutes are a gap: more than three intervals of 15.
+    let register = |minute: i64| 1000.0 + 20.0 * (minute / 15) as f64;
+    let readings: Vec<_> = (0..=180)
+        .map(|minute| (minute, if (61..=105).contains(&minute) { 0.0 } else { register(minute) }))
+        .collect();
+    for rated_watts in [Some(100e3), None] {
+        let reading = curve(MeterRules { rated_watts, ..counter() }, &readings).reading(window(0, 180));
+        assert_kwh(&reading, 240.0);
+        assert_eq!((reading.resets, reading.covered_ms), (0, (180 - 46) * MINUTE), "{rated_watts:?}");
+        assert_eq!(reading.coarse_ms, 46 * MINUTE);
+    }
+    // A device that did start again at 61 goes on from there: 80 kWh until 60, and 8 steps of 20 until 180.
+    let restarted: Vec<_> = (0..=180)
+        .map(|minute| (minute, if minute > 60 { register(minute) - 1080.0 } else { register(minute) }))
+        .collect();
+    let reading = curve(counter(), &restarted).reading(window(0, 180));
+    assert_kwh(&reading, 240.0);
+    assert_eq!((reading.resets, reading.covered_ms), (1, 180 * MINUTE));
+}
+
+#[test]
+fn a_low_register_that_started_again_may_pass_its_old_level() {
+    // 30, then 5 after a restart, 25, 45, 65: 45 is in line with 30, but the register grew there step by step.
+    // 5 + 20 + 20 + 20 = 65 kWh; as a dip it would be 35.
+    let reading = curve(counter(), &regular(&[30.0, 5.0, 25.0, 45.0, 65.0])).reading(window(0, 60));
+    assert_kwh(&reading, 65.0);
+    assert_eq!((reading.resets, reading.spikes), (1, 0));
+}
+
+#[test]
+fn a_fall_is_believed_only_when_the_next_readings_bear_it_out() {
+    let used = |values: &[f64]| {
+        let curve = curve(counter(), &regular(values));
+        let reading = curve.reading(window(0, 240));
+        (curve.last_sample().unwrap() / MINUTE, reading.resets, reading.spikes)
+    };
+    // At the last reading a zero may be the exporter's; with the next one it is a restart, or none.
+    assert_eq!(used(&[1000.0, 1020.0, 0.0]), (15, 0, 0));
+    assert_eq!(used(&[1000.0, 1020.0, 0.0, 20.0]), (45, 1, 0));
+    assert_eq!(used(&[1000.0, 1020.0, 0.0, 1060.0]), (45, 0, 1));
+    // Zeros alone say nothing for an hour after the last good reading, at 15; then the register has started again.
+    assert_eq!(used(&[1000.0, 1020.0, 0.0, 0.0, 0.0]), (15, 0, 0));
+    assert_eq!(used(&[1000.0, 1020.0, 0.0, 0.0, 0.0, 0.0]), (75, 1, 0));
+    // Also the first reading after a long gap is one that only the next one bears out.
+    let gap = [(0, 1000.0), (15, 1020.0), (135, 5.0)];
+    assert_eq!(curve(counter(), &gap).last_sample(), Some(15 * MINUTE));
+    let gap = [(0, 1000.0), (15, 1020.0), (135, 5.0), (150, 25.0)];
+    assert_eq!(curve(counter(), &gap).reading(window(0, 150)).resets, 1);
+    // A fall that nothing explains waits as long, and is told apart.
+    assert_eq!(used(&[50_000.0, 50_020.0, 1000.0, 1020.0, 1040.0]), (15, 0, 0));
+    let values = [50_000.0, 50_020.0, 1000.0, 1020.0, 1040.0, 1060.0];
+    let reading = curve(counter(), &regular(&values)).reading(window(0, 75));
+    assert_eq!((reading.resets, reading.falls), (1, 1));
+    assert_eq!(curve(counter(), &regular(&[1020.0, 4.0, 24.0])).reading(window(0, 30)).falls, 0);
+}
+
+#[test]
+fn zeros_of_a_dead_exporter_do_not_set_the_limit_that_is_to_tell_them() {
+    // Forty intervals of 20 kWh with a zero after every fifth: eight jumps from zero to the whole register are a fifth of
+    // all rises, far more than one in a hundred. A limit of 1.2 times such a jump would believe the 900,000 as well.
+    let mut values = Vec::new();
+    for index in 0..=40 {
+        values.push(1000.0 + 20.0 * f64::from(index));
+        if index % 5 == 4 {
+            values.push(0.0);
+        }
+        if index == 22 {
+            values.push(900_000.0);
+        }
+    }
+    let rules = MeterRules { rated_watts: None, ..counter() };
+    let reading = curve(rules, &regular(&values)).reading(window(0, 60 * 15));
+    assert_kwh(&reading, 800.0);
+    assert_eq!((reading.resets, reading.spikes), (0, 9));
 }
 
 #[test]
@@ -276,6 +370,21 @@ fn a_gauge_is_integrated_by_trapezoids() {
 }
 
 #[test]
+fn a_gauge_is_cut_at_the_edge_of_a_window_along_its_trapezoid() {
+    // From 40 kW at 0 to 80 kW at 15: at 5 it draws 53.33 kW. Until then (40 + 53.33)/2 · 5/60 = 3.889 kWh, after it
+    // (53.33 + 80)/2 · 10/60 = 11.111; 15 kWh together. In proportion to time it would be 5 and 10.
+    let ramp = curve(gauge(), &regular(&[40.0, 80.0]));
+    assert_kwh(&ramp.reading(window(0, 5)), 3.5 / 0.9);
+    assert_kwh(&ramp.reading(window(5, 15)), 10.0 / 0.9);
+    assert_kwh(&ramp.reading(window(0, 15)), 15.0);
+    // Down to zero and up from it.
+    let triangle = curve(gauge(), &regular(&[0.0, 40.0, 0.0]));
+    assert_kwh(&triangle.reading(window(0, 15)), 5.0);
+    assert_kwh(&triangle.reading(window(0, 3)), 0.2);
+    assert_kwh(&triangle.reading(window(27, 30)), 0.2);
+}
+
+#[test]
 fn a_gauge_bridges_no_more_than_three_intervals() {
     // 60 minutes without a reading: nothing is counted there, neither exactly nor by estimate.
     let readings = [(0, 40.0), (15, 40.0), (75, 40.0), (90, 40.0)];
@@ -314,20 +423,84 @@ fn a_curve_without_readings_covers_nothing() {
 fn standing_still_for_more_than_an_hour_is_told() {
     // Grows to 1020 at 15, stands until 90, grows again at 105: 75 minutes without energy. An hour is not more than one.
     let stands = regular(&[1000.0, 1020.0, 1020.0, 1020.0, 1020.0, 1020.0, 1020.0, 1041.0, 1060.0]);
-    assert_eq!(curve(counter(), &stands).flat_spans(), [window(15, 90)]);
+    assert_eq!(flat(&curve(counter(), &stands)), [window(15, 90)]);
     let stands = regular(&[1000.0, 1020.0, 1020.0, 1020.0, 1020.0, 1020.0, 1041.0, 1060.0]);
-    assert_eq!(curve(counter(), &stands).flat_spans(), []);
+    assert_eq!(flat(&curve(counter(), &stands)), []);
     // Still standing at the end; and a meter read once in an hour must stand for more than three.
-    assert_eq!(curve(counter(), &regular(&[7.0; 6])).flat_spans(), [window(0, 75)]);
+    assert_eq!(flat(&curve(counter(), &regular(&[7.0; 6]))), [window(0, 75)]);
     let hourly = MeterRules { interval_ms: 60 * MINUTE, ..counter() };
-    assert_eq!(curve(hourly, &[(0, 7.0), (60, 7.0), (120, 7.0), (180, 7.0)]).flat_spans(), []);
-    assert_eq!(curve(hourly, &[(0, 7.0), (60, 7.0), (120, 7.0), (240, 7.0)]).flat_spans(), [window(0, 240)]);
+    assert_eq!(curve(hourly, &[(0, 7.0), (60, 7.0), (120, 7.0), (180, 7.0)]).flat_spans().len(), 0);
+    assert_eq!(flat(&curve(hourly, &[(0, 7.0), (60, 7.0), (120, 7.0), (240, 7.0)])), [window(0, 240)]);
+}
+
+#[test]
+fn a_meter_read_seldom_stands_still_after_more_than_an_interval() {
+    // Read once an hour: three rises, then two intervals without any are two hours.
+    let hourly = MeterRules { interval_ms: 60 * MINUTE, ..counter() };
+    let read = |values: &[f64]| -> Vec<(i64, f64)> {
+        values.iter().zip(0..).map(|(value, index)| (index * 60, *value)).collect()
+    };
+    let stands = read(&[1000.0, 1080.0, 1161.3, 1240.0, 1240.0, 1240.0]);
+    assert_eq!(flat(&curve(hourly, &stands)), [window(180, 300)]);
+    // One interval is none, also if the reading comes late.
+    let late = [(0, 1000.0), (60, 1080.0), (120, 1161.3), (180, 1240.0), (250, 1240.0), (310, 1320.0)];
+    assert_eq!(flat(&curve(hourly, &late)), []);
+    // A register of whole kWh at 0.4 kW stands for two hours between its steps, and is not stuck.
+    let coarse = read(&[5.0, 5.0, 5.0, 6.0, 6.0, 7.0, 7.0, 7.0, 8.0, 8.0, 9.0]);
+    assert_eq!(flat(&curve(hourly, &coarse)), []);
+    // With two steps only nobody knows how coarse it is: three intervals and more.
+    assert_eq!(flat(&curve(hourly, &read(&[5.0, 6.0, 6.0, 6.0, 7.0]))), []);
+}
+
+#[test]
+fn readings_that_stood_still_and_made_up_for_it_say_so() {
+    // 20 kWh an interval; from 30 to 105 the readings stand. The next one is higher by 6 · 20: nothing is lost. By 20: the
+    // meter itself stood.
+    let made_up = [1000.0, 1020.0, 1040.0, 1040.0, 1040.0, 1040.0, 1040.0, 1040.0, 1160.0, 1180.0];
+    let rules = MeterRules { rated_watts: Some(1e6), ..counter() };
+    let told = |values: &[f64]| {
+        curve(rules, &regular(values))
+            .flat_spans()
+            .iter()
+            .map(|flat| (flat.span, flat.caught_up))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&made_up), [(window(30, 105), true)]);
+    let lost = [1000.0, 1021.0, 1040.0, 1040.0, 1040.0, 1040.0, 1040.0, 1040.0, 1060.0, 1080.0];
+    assert_eq!(told(&lost), [(window(30, 105), false)]);
+}
+
+#[test]
+fn what_is_not_covered_and_what_is_not_known_are_told_apart() {
+    // No reading from 15 to 75 of the counter: not covered, but known. Before 0 and after 90: neither.
+    let readings = [(0, 1000.0), (15, 1020.0), (75, 1100.0), (90, 1120.0)];
+    let counted = curve(counter(), &readings);
+    assert_eq!(counted.uncovered(window(-10, 100)), [window(-10, 0), window(15, 75), window(90, 100)]);
+    assert_eq!(counted.unknown(window(-10, 100)), [window(-10, 0), window(90, 100)]);
+    assert_eq!(counted.unknown(window(20, 80)), []);
+    // Of a gauge it is not known either, nor of a counter that started again in it.
+    let readings = [(0, 40.0), (15, 40.0), (75, 40.0), (90, 40.0)];
+    assert_eq!(curve(gauge(), &readings).unknown(window(20, 80)), [window(20, 75)]);
+    let readings = [(0, 1000.0), (15, 1020.0), (75, 30.0), (90, 50.0)];
+    assert_eq!(curve(counter(), &readings).unknown(window(20, 80)), [window(20, 75)]);
+    // Without any reading all of its service is unknown.
+    let rules = MeterRules { valid_from: Some(0), ..counter() };
+    assert_eq!(curve(rules, &[]).unknown(window(-10, 100)), [window(0, 100)]);
+}
+
+#[test]
+fn the_time_between_readings_is_their_median() {
+    let curve_of = |minutes: &[i64]| {
+        curve(counter(), &minutes.iter().map(|minute| (*minute, 1000.0 + *minute as f64)).collect::<Vec<_>>())
+    };
+    assert_eq!(curve_of(&[0, 15, 30, 90]).spacing_ms(), Some(15 * MINUTE));
+    assert_eq!(curve_of(&[0, 15, 30]).spacing_ms(), None);
 }
 
 #[test]
 fn a_gauge_at_zero_stands_still() {
     assert_eq!(
-        curve(gauge(), &regular(&[40.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 40.0])).flat_spans(),
+        flat(&curve(gauge(), &regular(&[40.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 40.0]))),
         [window(15, 90)]
     );
 }

@@ -13,7 +13,7 @@ fn day(date: Date) -> Day {
         facility_coverage: 9987,
         it_coverage: 10_000,
         flags: Flags::default(),
-        extras: Extras::default(),
+        extras: None,
     }
 }
 
@@ -28,7 +28,7 @@ fn a_ledger_reads_as_its_documentation_shows() {
         facility_wh: 121_700_000,
         it_wh: 95_100_000,
         flags: Flags::RESET,
-        extras: Extras { water_ml: Some(5_000_000), ..Extras::default() },
+        extras: Extras { water_ml: Some(5_000_000), ..Extras::default() }.kept(),
         ..day(date(2026, 3, 2))
     };
     let ledger: Ledger = [second, day(date(2026, 3, 1))].into_iter().collect();
@@ -131,6 +131,23 @@ fn a_server_that_has_lost_readings_does_not_undo_a_day() {
 }
 
 #[test]
+fn a_meter_that_is_found_out_later_takes_its_day_along() {
+    let (the_day, today) = (date(2026, 3, 10), date(2026, 3, 11));
+    for flag in [Flags::STUCK, Flags::SUSPECT] {
+        // A standstill takes off coverage: the day that stands only seemed to be covered better.
+        let found = Day { it_coverage: 8_000, flags: flag, ..day(the_day) };
+        let mut ledger: Ledger = [day(the_day)].into_iter().collect();
+        assert_eq!(ledger.merge_day(found.clone(), today), Change::Replaced);
+        assert_eq!(ledger.get(the_day).unwrap().flags, flag.with(Flags::LATE));
+        // What was known already is no reason to take less, nor is a day that stands.
+        let less = Day { it_coverage: 7_000, ..found.clone() };
+        assert_eq!(ledger.merge_day(less, today), Change::Kept);
+        let mut ledger: Ledger = [day(the_day)].into_iter().collect();
+        assert_eq!(ledger.merge_day(found, date(2026, 3, 14)), Change::Kept);
+    }
+}
+
+#[test]
 fn a_day_that_is_absent_may_be_filled_in_at_any_age() {
     let today = date(2026, 3, 20);
     let mut ledger = days(date(2026, 3, 10), 5);
@@ -187,7 +204,7 @@ fn an_extra_is_set_against_the_days_that_tell_it() {
     let with = |number: i8, water_ml: Option<i64>| Day {
         facility_wh: 130,
         it_wh: 100,
-        extras: Extras { water_ml, ..Extras::default() },
+        extras: Extras { water_ml, ..Extras::default() }.kept(),
         ..day(date(2026, 3, number))
     };
     let ledger: Ledger = [with(1, Some(40)), with(2, None), with(3, Some(2))].into_iter().collect();
@@ -217,7 +234,7 @@ fn months_are_cut_to_the_range_and_are_there_without_rows() {
 fn a_reading_becomes_a_row() {
     let reading = SiteReading {
         window: Window { from: 0, to: 86_400_000 },
-        span: Window { from: 0, to: 86_400_000 },
+        known_ms: 86_400_000,
         facility_wh: Some(121_600_000.4),
         it_wh: Some(94_999_999.6),
         facility_coverage: 0.9987,
@@ -227,14 +244,19 @@ fn a_reading_becomes_a_row() {
         pue: Ok(1.28),
     };
     let row = Day::from_reading(date(2026, 3, 1), &reading);
-    let extras = Extras { carbon_g: Some(8), ..Extras::default() };
+    let extras = Extras { carbon_g: Some(8), ..Extras::default() }.kept();
     assert_eq!(row, Day { it_coverage: 9999, extras, ..day(date(2026, 3, 1)) });
     // An unknown side is marked, and not a day without use.
     let unknown = SiteReading { it_wh: None, it_coverage: 0.0, ..reading.clone() };
     let row = Day::from_reading(date(2026, 3, 1), &unknown);
     assert_eq!((row.it_wh, row.flags), (0, Flags::MISSING));
-    let suspect = SiteReading { pue: Err(Invalid::BetterThanPerfect { pue: 0.9 }), ..reading };
-    assert_eq!(Day::from_reading(date(2026, 3, 1), &suspect).flags, Flags::SUSPECT);
+    for invalid in [Invalid::BetterThanPerfect { pue: 0.9 }, Invalid::AboveTen { pue: 12.0 }] {
+        let suspect = SiteReading { pue: Err(invalid), ..reading.clone() };
+        assert_eq!(Day::from_reading(date(2026, 3, 1), &suspect).flags, Flags::SUSPECT);
+    }
+    // Little load is no contradiction: the year decides whether there is enough.
+    let idle = SiteReading { pue: Err(Invalid::NoITLoad { it_wh: 1.0, minimum_wh: 2.0 }), ..reading };
+    assert_eq!(Day::from_reading(date(2026, 3, 1), &idle).flags, Flags::default());
 }
 
 prop_compose! {
@@ -252,7 +274,7 @@ prop_compose! {
             date: date(2025, 1, 1) + offset.days(),
             facility_wh, it_wh, facility_coverage, it_coverage,
             flags: Flags(flags),
-            extras: Extras { renewable_wh, reuse_wh, water_ml, carbon_g },
+            extras: Extras { renewable_wh, reuse_wh, water_ml, carbon_g }.kept(),
         }
     }
 }

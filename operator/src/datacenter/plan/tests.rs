@@ -18,6 +18,8 @@ use crate::{
     kernel::{executor::Outcome, loan::Loan},
 };
 
+mod reported;
+
 /// Wednesday noon in Fuzhou; the target is 1.25.
 const NOW: &str = "2026-06-17T04:00:00Z";
 const QUARTER: i64 = 900_000;
@@ -109,6 +111,7 @@ fn seen(fixed: f64, ratio: f64) -> Observation {
                 loans: vec![],
             }],
             batch: vec![batch()],
+            queues_known: true,
         },
         enforcement: true,
         freeze_growth: true,
@@ -316,9 +319,15 @@ fn a_site_being_deleted_gives_back_and_keeps_its_ledger_for_the_garbage_collecto
         crate::kernel::loan::annotation("HoldBatch"),
         crate::kernel::loan::Record { owner: "datacenter.gulou-1".into(), at: NOW.into(), fields: vec![] },
     )];
+    // It is not read any more, which is no news about its meters.
+    then.samples.clear();
     let plan = run(&deleted, &then);
     // The mark by which new Jobs are held, then what is held.
     assert_eq!(plan.undo.len(), 2);
+    assert_eq!(plan.status.operational, then.status.as_ref().unwrap().operational);
+    assert!(plan.notices.iter().all(|notice| notice.reason == "ActionUndone"), "{:?}", plan.notices);
+    let kinds: Vec<_> = plan.status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
+    assert_eq!(kinds, ["Ready", "NotEnforcing"]);
     assert!(plan.own.is_empty());
     assert!(plan.keep.iter().any(|kept| kept.name == "banyan-ledger-gulou-1"));
     // A Job may have been held meanwhile: the finalizer goes with another look, soon.
@@ -363,6 +372,23 @@ fn suspended_looks_and_reports_and_changes_nothing() {
     assert_eq!(plan.status.operational.as_ref().unwrap().verdict, Verdict::Violated);
     assert_eq!((loans(&plan).len(), plan.undo.len()), (0, 0));
     assert_eq!(condition(&plan, "Ready").1, "Suspended");
+}
+
+#[test]
+fn a_freeze_that_a_killed_run_has_left_stays_while_nothing_is_taken_or_undone() {
+    let keeps = |plan: &Plan<DataCenterStatus>| {
+        plan.keep.iter().any(|kept| kept.name == "banyan-freeze-gulou-1")
+            || plan.own.iter().any(|own| own.object.name == "banyan-freeze-gulou-1")
+    };
+    let mut blind = seen(1e4, 1.40);
+    let down = Blind { reason: "PrometheusUnreachable", message: "down".into(), empty: false };
+    blind.samples.insert("feed".into(), Err(down));
+    let plan = run(&dc(&json!({})), &blind);
+    assert_eq!(plan.status.enforcement.as_ref().unwrap().state, EnforcementState::Paused);
+    assert!(keeps(&plan));
+    assert!(keeps(&run(&dc(&json!({"spec": {"suspend": true}})), &blind)));
+    // What is sure not to be due is not kept.
+    assert!(!keeps(&run(&dc(&json!({})), &seen(1e5, 1.10))));
 }
 
 #[test]
@@ -509,7 +535,7 @@ fn what_the_spec_no_longer_asks_for_leaves_the_status() {
         (plan.status.annual.is_none(), plan.status.operational.is_none(), plan.status.months.len()),
         (true, true, 0)
     );
-    assert!(plan.keep.iter().any(|kept| kept.name == "banyan-ledger-gulou-1") || !plan.own.is_empty());
+    assert!(plan.keep.iter().any(|kept| kept.name == "banyan-ledger-gulou-1"));
 }
 
 #[test]
@@ -525,4 +551,27 @@ fn a_clock_that_was_ahead_does_not_stop_the_judging() {
     let plan = run(&dc, &then);
     assert!(plan.status.operational.as_ref().unwrap().until.as_ref().unwrap().0 <= then.now);
     assert_eq!(plan.status.enforcement.as_ref().unwrap().engaged.len(), 2);
+}
+
+#[test]
+fn racks_that_cannot_be_counted_are_told_with_their_field() {
+    let asked = dc(&json!({ "spec": { "racks": { "standard": 2000, "inUseQuery": "racks" } } }));
+    let site = Site::read(&asked.spec);
+    let mut seen = seen(50_000.0, 1.15);
+    seen.racks_in_use = Some(Ok(1450));
+    let (counted, _) = plan(&asked, &site, &seen);
+    let condition = |status: &DataCenterStatus| {
+        status.conditions.iter().find(|one| one.type_ == "RacksCounted").cloned().unwrap()
+    };
+    assert_eq!(condition(&counted.status).status, "True");
+
+    let blind =
+        Blind { reason: "NotANumber", message: "the answer NaN is no count of racks".into(), empty: false };
+    seen.racks_in_use = Some(Err(blind));
+    seen.status = Some(counted.status);
+    let (lost, _) = plan(&asked, &site, &seen);
+    let told = condition(&lost.status);
+    assert_eq!((told.status.as_str(), told.reason.as_str()), ("Unknown", "NotANumber"));
+    assert!(told.message.starts_with("racks.inUseQuery: the answer NaN"), "{}", told.message);
+    assert_eq!(lost.status.racks_in_use, Some(1450));
 }

@@ -6,13 +6,12 @@ use banyan_crds::v1alpha1::Verdict;
 use jiff::{ToSpan, civil::Date};
 
 use super::{GlidePath, PLAUSIBLE, Tally, counts};
-use crate::datacenter::ledger::Ledger;
+use crate::datacenter::{ledger::Ledger, site::Validity};
 
-/// Least share of the span that must be in the sums, in percent of its days.
-const SPAN_COVERAGE_PERCENT: i64 = 95;
 /// Least share of every calendar month. A year may miss 5 %, but not all of it in the summer.
 const MONTH_COVERAGE_PERCENT: i64 = 80;
-/// A month of which the span holds fewer days than this is not judged by itself.
+/// A month of which the span holds fewer days than this is not judged by itself. Only the two ends of the span can have
+/// so few: every month between them is whole, and a year's two ends are mostly the halves of one month.
 const MONTH_MINIMUM_DAYS: i64 = 15;
 /// Below this many days the figure is an interim PUE (ISO/IEC 30134-2, iPUE).
 const YEAR_DAYS: i64 = 365;
@@ -59,7 +58,7 @@ pub struct Annual {
     pub target: Option<f64>,
     /// First day of the span; none if there is none.
     pub from: Option<Date>,
-    /// Last day of the span: yesterday.
+    /// Last day of the span: the last closed one.
     pub to: Option<Date>,
     /// Days that count.
     pub days: i64,
@@ -67,6 +66,10 @@ pub struct Annual {
     pub interim: bool,
     /// Share of the span that is in the sums, 0 to 1: metered time of the days that count, by the worse side.
     pub coverage: f64,
+    /// The same of the facility side alone.
+    pub facility_coverage: f64,
+    /// The same of the IT side alone.
+    pub it_coverage: f64,
     /// Facility energy of the days that count, Wh.
     pub facility_wh: i64,
     /// IT energy of the same days, Wh.
@@ -88,6 +91,8 @@ impl Annual {
             days: 0,
             interim: false,
             coverage: 0.0,
+            facility_coverage: 0.0,
+            it_coverage: 0.0,
             facility_wh: 0,
             it_wh: 0,
             reason,
@@ -96,11 +101,13 @@ impl Annual {
     }
 }
 
-/// Judges the last year of closed days, ending yesterday: 365 days, or 366 where the span holds a 29 February.
+/// Judges the last year of closed days, ending with `last`: 365 days, or 366 where the span holds a 29 February.
 ///
-/// - `today`: the present day in the site's time zone; it is not closed and never counts.
+/// - `last`: the last day that is closed, in the site's time zone. Later days never count: just after midnight that is
+///   not yesterday yet, and with meters that are read once a week it is days ago.
 /// - `commissioned`: days before it are not the site's and are left out.
-/// - `minimum_coverage`: 0 to 1, of a day, on both sides; see [`counts`].
+/// - `validity`: the coverage that a day and the whole span need, on both sides (see [`counts`]), and the mean IT power
+///   below which the whole span has no IT load to judge by. A day with little IT load stays in the sums.
 /// - `projection`: turns `Compliant` into `AtRisk` where the calendar year is heading above its own target.
 ///
 /// The span begins with the first day that counts, if that is later than a year ago. Metering that began late makes
@@ -112,12 +119,13 @@ impl Annual {
 pub fn annual(
     ledger: &Ledger,
     glide: &GlidePath,
-    today: Date,
+    last: Date,
     commissioned: Option<Date>,
-    minimum_coverage: f64,
+    validity: &Validity,
     projection: Option<Projection>,
 ) -> Annual {
-    let to = today.saturating_sub(1.day());
+    let Validity { minimum_coverage, minimum_it_watts } = *validity;
+    let to = last;
     let year_began = to.saturating_sub(1.year()).saturating_add(1.day());
     let own = |date: Date| date <= to && commissioned.is_none_or(|first| date >= first);
     let first = ledger.iter().find(|day| own(day.date) && counts(day, minimum_coverage)).map(|day| day.date);
@@ -143,6 +151,7 @@ pub fn annual(
 
     let mut days = 0;
     let (mut facility_wh, mut it_wh) = (0_i64, 0_i64);
+    let (mut facility, mut it) = (Covered::default(), Covered::default());
     let mut under_target = Tally::default();
     let mut span = Covered::default();
     let mut months: BTreeMap<(i16, i8), Covered> = BTreeMap::new();
@@ -150,6 +159,8 @@ pub fn annual(
         let day = ledger.get(date).filter(|day| counts(day, minimum_coverage));
         let covered = day.map_or(0, |day| i64::from(day.coverage()));
         span.add(covered);
+        facility.add(day.map_or(0, |day| i64::from(day.facility_coverage)));
+        it.add(day.map_or(0, |day| i64::from(day.it_coverage)));
         months.entry((date.year(), date.month())).or_default().add(covered);
         if let Some(day) = day {
             days += 1;
@@ -166,18 +177,20 @@ pub fn annual(
         days,
         interim: span.days < YEAR_DAYS,
         coverage: span.share(),
+        facility_coverage: facility.share(),
+        it_coverage: it.share(),
         facility_wh,
         it_wh,
         ..Annual::unknown(reasons::NO_DATA, String::new())
     };
     let invalid = |annual: Annual, reason, message| Annual { reason, message, ..annual };
 
-    if span.below(SPAN_COVERAGE_PERCENT) {
+    if span.below((minimum_coverage * 100.0).round() as i64) {
         let message = format!(
-            "{:.1} % of the {} days from {from} to {to} are metered on both sides, {SPAN_COVERAGE_PERCENT} % are \
-             needed{hint}",
+            "{:.1} % of the {} days from {from} to {to} are metered on both sides, {:.0} % are needed{hint}",
             span.share() * 100.0,
-            span.days
+            span.days,
+            minimum_coverage * 100.0
         );
         return invalid(judged, reasons::LOW_COVERAGE, message);
     }
@@ -193,6 +206,16 @@ pub fn annual(
     }
     if it_wh <= 0 {
         return invalid(judged, reasons::NO_IT_LOAD, format!("no IT energy from {from} to {to}"));
+    }
+    let mean_watts = it_wh as f64 / (days as f64 * 24.0);
+    if mean_watts < minimum_it_watts {
+        let message = format!(
+            "the IT equipment drew {:.1} kW on average from {from} to {to}, and {:.1} kW (1 % of the rated IT power) are \
+             needed",
+            mean_watts / 1000.0,
+            minimum_it_watts / 1000.0
+        );
+        return invalid(judged, reasons::NO_IT_LOAD, message);
     }
     let pue = facility_wh as f64 / it_wh as f64;
     if !PLAUSIBLE.contains(&pue) {

@@ -4,7 +4,7 @@ use banyan_crds::v1alpha1::PueTarget;
 use jiff::{ToSpan, civil::Date};
 
 use super::GlidePath;
-use crate::datacenter::ledger::{Day, Extras, Flags, Ledger};
+use crate::datacenter::ledger::{Day, Flags, Ledger};
 
 /// The steps of a spec.
 pub fn targets(steps: &[(&str, &str)]) -> Vec<PueTarget> {
@@ -25,7 +25,7 @@ pub fn day(date: Date, facility_wh: i64, it_wh: i64) -> Day {
         facility_coverage: 10_000,
         it_coverage: 10_000,
         flags: Flags::default(),
-        extras: Extras::default(),
+        extras: None,
     }
 }
 

@@ -11,6 +11,8 @@ use super::PLAUSIBLE;
 /// A closed window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClosedWindow {
+    /// Its begin.
+    pub from: Timestamp,
     /// Its end.
     pub to: Timestamp,
     /// Its PUE, or in words why there is none.
@@ -116,6 +118,8 @@ pub struct Operational {
 ///   unless it was violated.
 /// - `Violated`: only `clear_windows` in a row at or below target − down clear it, to `Compliant`.
 /// - Within `dwell` of the last change no verdict moves to or from `Violated`; the windows are counted meanwhile.
+/// - Windows that were skipped, after a long absence, break the streak: only windows that follow one another count as in a
+///   row.
 /// - An invalid window is `Unknown` at once and breaks the streak: what was not seen proves nothing. With the next
 ///   valid window the site stands again where it last stood, from that window on, and is judged from there.
 pub fn operational(
@@ -172,6 +176,7 @@ fn step(previous: Option<Standing>, window: &ClosedWindow, bands: &Bands) -> Sta
 
     // Where the site stood: after a gap it stands there again with this window, so a dwell begins anew. Without an
     // earlier verdict there is nothing to dwell on.
+    let until = previous.as_ref().and_then(|old| old.until);
     let (stood, since, streak) = match previous {
         Some(old) if old.verdict != Verdict::Unknown => (Some(old.verdict), old.since, old.streak),
         Some(old) => (old.last_known, window.to, 0),
@@ -180,7 +185,12 @@ fn step(previous: Option<Standing>, window: &ClosedWindow, bands: &Bands) -> Sta
     let rested = stood.is_none() || window.to.duration_since(since) >= bands.dwell;
     let violated = stood == Some(Verdict::Violated);
     let counted = if violated { pue <= bands.under(target) } else { pue > bands.over(target) };
-    let streak = if counted { streak + 1 } else { 0 };
+    let follows = until.is_some_and(|until| until == window.from);
+    let streak = match (counted, follows) {
+        (true, true) => streak + 1,
+        (true, false) => 1,
+        (false, _) => 0,
+    };
     let needed = if violated { bands.clear_windows } else { bands.violate_windows };
 
     let (verdict, streak) = match (violated, rested && streak >= needed) {

@@ -8,6 +8,7 @@ const TODAY: Date = date(2026, 11, 23);
 /// A year before yesterday, plus a day: the span of `TODAY` is 2025-11-23 to 2026-11-22, 365 days.
 const FROM: Date = date(2025, 11, 23);
 const TO: Date = date(2026, 11, 22);
+const RULES: Validity = Validity { minimum_coverage: 0.95, minimum_it_watts: 0.0 };
 
 /// A flat year under a flat target of 1.25, of `facility` and 1000 kWh of IT a day.
 fn flat(facility_wh: i64) -> Vec<Day> {
@@ -19,7 +20,7 @@ fn flat_target() -> GlidePath {
 }
 
 fn judge(days: Vec<Day>) -> Annual {
-    annual(&ledger(days), &flat_target(), TODAY, None, 0.95, None)
+    annual(&ledger(days), &flat_target(), TO, None, &RULES, None)
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn a_year_across_a_step_is_held_against_the_weighted_target() {
     // 2025-11-23 to 12-31 are 8 + 31 = 39 days at 1.30, the other 326 at 1.25, all of 1000 kWh IT:
     // (39·1.30 + 326·1.25) / 365 = (50.7 + 407.5) / 365 = 1.255342.
     let glide = glide(&[("2024-06-01", "1.30"), ("2026-01-01", "1.25")]);
-    let under = annual(&ledger(flat(1_255_000)), &glide, TODAY, None, 0.95, None);
+    let under = annual(&ledger(flat(1_255_000)), &glide, TO, None, &RULES, None);
     assert!((under.target.unwrap() - 458.2 / 365.0).abs() < 1e-12);
     assert_eq!(under.pue, Some(1.255));
     assert_eq!((under.verdict, under.reason), (Verdict::Compliant, "WithinTarget"));
@@ -38,7 +39,7 @@ fn a_year_across_a_step_is_held_against_the_weighted_target() {
     );
 
     // 1.256 · 365 000 = 458 440 kWh, 240 kWh above the 458 200 that are allowed.
-    let over = annual(&ledger(flat(1_256_000)), &glide, TODAY, None, 0.95, None);
+    let over = annual(&ledger(flat(1_256_000)), &glide, TO, None, &RULES, None);
     assert_eq!((over.verdict, over.reason), (Verdict::Violated, "AboveTarget"));
     assert_eq!(
         over.message,
@@ -74,7 +75,7 @@ fn a_span_with_a_29_february_has_366_days() {
         (date(2029, 3, 2), date(2028, 3, 2), 365),
     ] {
         let full = ledger(dates(from - 20.days(), today).map(|date| day(date, 1_200_000, 1_000_000)));
-        let annual = annual(&full, &flat_target(), today, None, 0.95, None);
+        let annual = annual(&full, &flat_target(), today - 1.day(), None, &RULES, None);
         assert_eq!((annual.from, annual.days, annual.interim), (Some(from), days, false), "{today}");
     }
 }
@@ -85,6 +86,36 @@ fn today_is_not_closed_and_never_counts() {
     days.push(day(TODAY, 9_000_000, 1_000_000));
     assert_eq!(judge(days).pue, Some(1.2));
     assert_eq!(judge(vec![day(TODAY, 1_200_000, 1_000_000)]).reason, "NoData");
+}
+
+#[test]
+fn the_span_ends_with_the_last_closed_day() {
+    // Meters that are read once a week: the last closed day is nine days ago, and none of the nine is missing.
+    let mut days = flat(1_200_000);
+    days.truncate(356);
+    let weekly = annual(&ledger(days), &flat_target(), TO - 9.days(), None, &RULES, None);
+    assert_eq!((weekly.to, weekly.days, weekly.interim), (Some(date(2026, 11, 13)), 356, true));
+    assert!((weekly.coverage - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_year_without_it_load_has_no_figure_and_a_day_without_is_in_it() {
+    // Rated 5000 kW: 50 kW on average are needed, 1200 kWh a day. 365 days of 1000 kWh are 41.7 kW.
+    let rated = Validity { minimum_it_watts: 50e3, ..RULES };
+    let judge = |days: Vec<Day>| annual(&ledger(days), &flat_target(), TO, None, &rated, None);
+    let empty = judge(flat(1_200_000));
+    assert_eq!((empty.verdict, empty.reason, empty.pue), (Verdict::Unknown, "NoITLoad", None));
+    assert_eq!(
+        empty.message,
+        "the IT equipment drew 41.7 kW on average from 2025-11-23 to 2026-11-22, and 50.0 kW (1 % of the rated IT power) \
+         are needed"
+    );
+    // With 1201 kWh on all days but one of 840: on average more than 50 kW, and the idle day is in both sums.
+    let mut days: Vec<Day> = dates(FROM, TO).map(|date| day(date, 1_441_200, 1_201_000)).collect();
+    days[100] = day(days[100].date, 1_100_000, 840_000);
+    let busy = judge(days);
+    assert_eq!((busy.days, busy.it_wh), (365, 364 * 1_201_000 + 840_000));
+    assert!(busy.pue.is_some());
 }
 
 #[test]
@@ -103,7 +134,7 @@ fn below_365_days_the_figure_is_interim_and_the_verdict_provisional() {
     assert!((late.coverage - 1.0).abs() < 1e-12);
 
     let full = ledger(year);
-    let young = annual(&full, &flat_target(), TODAY, Some(date(2026, 10, 24)), 0.95, None);
+    let young = annual(&full, &flat_target(), TO, Some(date(2026, 10, 24)), &RULES, None);
     assert_eq!((young.verdict, young.days), (Verdict::Provisional, 30));
     assert_eq!(
         young.message,
@@ -111,7 +142,7 @@ fn below_365_days_the_figure_is_interim_and_the_verdict_provisional() {
          allows; a verdict needs 365 days"
     );
     // Commissioned long before: the year is full.
-    let old = annual(&full, &flat_target(), TODAY, Some(date(2020, 1, 1)), 0.95, None);
+    let old = annual(&full, &flat_target(), TO, Some(date(2020, 1, 1)), &RULES, None);
     assert_eq!(old.verdict, Verdict::Violated);
 }
 
@@ -148,6 +179,35 @@ fn a_span_needs_95_percent() {
 }
 
 #[test]
+fn the_span_needs_what_the_spec_asks_for() {
+    // 40 of 365 days are missing, never more than 6 of a month: 89.0 %.
+    let months = [(2025, 12), (2026, 1), (2026, 2), (2026, 3), (2026, 4), (2026, 5), (2026, 6), (2026, 7)];
+    let days = without(flat(1_200_000), &months.map(|month| (month, 5)));
+    let at = |minimum_coverage| {
+        let rules = Validity { minimum_coverage, ..RULES };
+        annual(&ledger(days.clone()), &flat_target(), TO, None, &rules, None)
+    };
+    assert_eq!((at(0.85).verdict, at(0.89).verdict), (Verdict::Compliant, Verdict::Compliant));
+    assert_eq!(at(0.90).reason, "LowCoverage");
+    assert!(at(0.90).message.ends_with(
+        "89.0 % of the 365 days from 2025-11-23 to 2026-11-22 are metered on both sides, 90 % are needed"
+    ));
+}
+
+#[test]
+fn each_side_has_its_own_coverage() {
+    // 100 days of 98 % IT: (265 + 98) / 365 = 99.45 % on that side.
+    let mut days = flat(1_200_000);
+    for day in &mut days[..100] {
+        day.it_coverage = 9_800;
+    }
+    let judged = judge(days);
+    assert!((judged.facility_coverage - 1.0).abs() < 1e-12);
+    assert!((judged.it_coverage - 363.0 / 365.0).abs() < 1e-12);
+    assert!((judged.coverage - judged.it_coverage).abs() < 1e-12);
+}
+
+#[test]
 fn no_month_may_have_less_than_80_percent() {
     // July has 31 days: 25 of them are 80.6 %, 24 are 77.4 %.
     assert_eq!(judge(without(flat(1_200_000), &[((2026, 7), 6)])).verdict, Verdict::Compliant);
@@ -161,7 +221,8 @@ fn no_month_may_have_less_than_80_percent() {
             7 => Day { facility_coverage: coverage, ..day },
             _ => day,
         });
-        annual(&ledger(days), &flat_target(), TODAY, None, 0.5, None).reason
+        annual(&ledger(days), &flat_target(), TO, None, &Validity { minimum_coverage: 0.5, ..RULES }, None)
+            .reason
     };
     assert_eq!((july(8_000), july(7_999)), ("WithinTarget", "MonthUnderCovered"));
 
@@ -214,7 +275,7 @@ fn what_cannot_be_true_is_unknown() {
 fn a_year_that_heads_above_its_target_puts_a_compliant_site_at_risk() {
     let judge = |facility, year_end| {
         let ahead = Projection { year_end, target: 1.25 };
-        annual(&ledger(flat(facility)), &flat_target(), TODAY, None, 0.95, Some(ahead))
+        annual(&ledger(flat(facility)), &flat_target(), TO, None, &RULES, Some(ahead))
     };
     assert_eq!(judge(1_240_000, 1.25).verdict, Verdict::Compliant);
     assert_eq!(
@@ -231,7 +292,7 @@ fn days_before_the_first_target_give_no_verdict() {
     let days = dates(FROM, TO)
         .map(|date| day(date, if date.year() == 2025 { 1_400_000 } else { 1_200_000 }, 1_000_000));
     let ledger = ledger(days);
-    let new = annual(&ledger, &glide(&[("2026-01-01", "1.25")]), TODAY, None, 0.95, None);
+    let new = annual(&ledger, &glide(&[("2026-01-01", "1.25")]), TO, None, &RULES, None);
     assert_eq!((new.verdict, new.reason, new.target), (Verdict::Provisional, "TargetIsNew", Some(1.25)));
     // (39·1400 + 326·1200) / 365 000 = 445 800 / 365 000.
     assert!((new.pue.unwrap() - 445.8 / 365.0).abs() < 1e-12);
@@ -239,7 +300,7 @@ fn days_before_the_first_target_give_no_verdict() {
         new.message.ends_with("the 326 days under one have 1.2000, which is at or under the target 1.2500")
     );
 
-    let none = annual(&ledger, &glide(&[("2027-01-01", "1.25")]), TODAY, None, 0.95, None);
+    let none = annual(&ledger, &glide(&[("2027-01-01", "1.25")]), TO, None, &RULES, None);
     assert_eq!((none.verdict, none.reason, none.target), (Verdict::Unknown, "NoTarget", None));
     assert!(none.pue.is_some(), "the figure itself is valid");
 }

@@ -19,6 +19,7 @@ fn windows(pues: &[f64]) -> Vec<ClosedWindow> {
     (1..)
         .zip(pues)
         .map(|(at, pue)| ClosedWindow {
+            from: hour(at - 1),
             to: hour(at),
             pue: if pue.is_nan() { Err("utility-a is silent".to_owned()) } else { Ok(*pue) },
             target: Some(1.30),
@@ -115,6 +116,22 @@ fn missing_data_is_unknown_at_once_and_breaks_a_streak() {
     assert_eq!(verdicts(&bands(), &far_off), [Unknown; 3]);
     let early = ClosedWindow { target: None, ..windows(&[1.2]).remove(0) };
     assert_eq!(operational(None, &[early], &bands(), hour(0)).standing.verdict, Unknown);
+}
+
+#[test]
+fn windows_that_were_skipped_break_a_streak() {
+    // Two over, then an absence of ten hours: the next two are not the third and fourth in a row.
+    let mut all = windows(&[1.33; 14]);
+    all.drain(2..12);
+    let standings: Vec<(Verdict, i64)> = (1..=all.len())
+        .map(|until| operational(None, &all[..until], &bands(), hour(0)).standing)
+        .map(|standing| (standing.verdict, standing.streak))
+        .collect();
+    assert_eq!(standings, [(AtRisk, 1), (AtRisk, 2), (AtRisk, 1), (AtRisk, 2)]);
+    // Nor does a violated site clear over a hole.
+    let mut all = windows(&[1.33, 1.33, 1.33, 1.25, 1.25, 1.25, 1.25, 1.25, 1.25, 1.25, 1.25]);
+    all.remove(5);
+    assert_eq!(operational(None, &all, &bands(), hour(0)).standing.verdict, Violated);
 }
 
 #[test]
