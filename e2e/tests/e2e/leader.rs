@@ -135,9 +135,9 @@ async fn a_leader_that_is_cut_off_has_stopped_writing_before_another_begins(worl
     leads(&stage, &first).await?;
     let second = Replica::start(&stage, "replica-b").await?;
 
-    // The network of the first breaks while it is at work: after the finalizer and the ledger, with the CronJob's patch
-    // on its way.
-    first.proxy.arm(Trap { write: 3, side: Side::Before });
+    // The network of the first breaks while it is at work: after the finalizer, the ledger and the mark by which new Jobs
+    // are held, with the CronJob's patch on its way.
+    first.proxy.arm(Trap { write: 4, side: Side::Before });
     stage.create_site("gulou", Readings::Hot, &enforcement()).await?;
     tokio::time::timeout(LIMIT, first.proxy.sprung()).await.context("the first replica did not begin")?;
     let cut = Timestamp::now();
