@@ -20,8 +20,9 @@ use std::fmt;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-/// The domains that figures belong to, as `make bench ONLY=<domain>` takes them.
-pub const DOMAINS: [&str; 2] = ["datacenter", "energy"];
+/// What is measured, with the domain that its figures belong to: `make bench ONLY=<either>` takes both.
+pub const PARTS: [(&str, &str); 3] =
+    [("energy", "arithmetic"), ("datacenter", "convergence"), ("datacenter", "steady")];
 
 /// A figure, as it is printed: one JSON object a line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,21 +80,24 @@ impl Scale {
     pub const FULL: Self = Self { many: 1000, few: 11, days: 30, looks: 3 };
 }
 
-/// Measures, and hands each figure to `tell` as soon as it is known. `only` names a domain.
+/// Measures, and hands each figure to `tell` as soon as it is known. `only` names a domain or a part.
 ///
 /// # Errors
-/// When there is no such domain, and when something does not happen at all or not as it must: a measurement of the wrong
+/// When there is nothing of that name, and when something does not happen at all or not as it must: a measurement of the wrong
 /// thing has no figure.
 pub async fn run(only: Option<&str>, scale: Scale, mut tell: impl FnMut(Figure)) -> Result<()> {
-    if let Some(only) = only.filter(|only| !DOMAINS.contains(only)) {
-        bail!("there is no domain {only}: {}", DOMAINS.join(", "));
+    let wanted = PARTS.map(|(domain, part)| only.is_none_or(|only| only == domain || only == part));
+    let [arithmetic, convergence, steady] = wanted;
+    if !wanted.contains(&true) {
+        bail!("there is nothing called {} to measure: {PARTS:?}", only.unwrap_or_default());
     }
-    let wanted = |domain| only.is_none_or(|only| only == domain);
-    if wanted("energy") {
+    if arithmetic {
         arithmetic::measure().into_iter().for_each(&mut tell);
     }
-    if wanted("datacenter") {
+    if convergence {
         convergence::measure(scale).await?.into_iter().for_each(&mut tell);
+    }
+    if steady {
         Box::pin(steady::measure(scale)).await?.into_iter().for_each(&mut tell);
     }
     Ok(())

@@ -38,7 +38,7 @@ enum Command {
     },
     /// Measure, and print one JSON object a figure.
     Bench {
-        /// Only the figures of this domain, such as `datacenter`.
+        /// Only the figures of this domain, such as `datacenter`, or of this part of it, such as `convergence`.
         only: Option<String>,
     },
     /// Start the demo's estate in the background.

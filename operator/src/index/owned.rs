@@ -81,8 +81,9 @@ impl<P: Clone> OwnedConfigMaps<P> {
         }
         let Some(owner) = labels.get(OWNER).cloned() else { return };
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        // An own write may be answered before the watch delivers an older state.
-        if entries.get(&uid).is_some_and(|kept| is_older(&version, &kept.version)) {
+        // An own write may be answered before the watch delivers an older state, and then delivers the same one.
+        if entries.get(&uid).is_some_and(|kept| kept.version == version || is_older(&version, &kept.version))
+        {
             return;
         }
         let entry = Entry {

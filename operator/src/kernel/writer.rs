@@ -6,7 +6,7 @@ use json_patch::Patch as JsonPatch;
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
-    core::ApiResource,
+    core::{ApiResource, PartialObjectMeta},
 };
 use serde_json::Value;
 
@@ -165,13 +165,18 @@ impl Writer {
         self.write(object, "apply", api.patch(&object.name, &params, &Patch::Apply(manifest))).await
     }
 
-    /// Server-side apply of the status, with force: a status has one author.
+    /// Server-side apply of the status, with force: a status has one author. Answers the metadata: what was written is
+    /// known.
     pub async fn apply_status(
         &self,
         object: &ObjectRef,
         manifest: &Value,
-    ) -> Result<DynamicObject, WriteError> {
-        let api = self.api(&object.resource, object.namespace.as_deref());
+    ) -> Result<PartialObjectMeta<DynamicObject>, WriteError> {
+        let client = self.client.clone();
+        let api: Api<PartialObjectMeta<DynamicObject>> = match object.namespace.as_deref() {
+            Some(namespace) => Api::namespaced_with(client, namespace, &object.resource),
+            None => Api::all_with(client, &object.resource),
+        };
         let params = PatchParams::apply(FIELD_MANAGER).force();
         self.write(object, "status", api.patch_status(&object.name, &params, &Patch::Apply(manifest))).await
     }

@@ -9,7 +9,7 @@ use super::query::{Request, plan};
 /// in milliseconds and value, in order of time, no time twice. Values may be NaN or infinite.
 ///
 /// A plain selector gives its raw samples; any other expression is evaluated at the multiples of `interval_ms`. The
-/// requests run one after another: a back-fill of thirteen months takes thirteen, and need not be fast.
+/// requests run one after another: a back-fill of thirteen months takes a dozen, and need not be fast.
 ///
 /// Errors: any [`QueryError`]. A partial answer is one, since what is missing in it cannot be told from what never was;
 /// no sample in the whole range is [`QueryError::Empty`].

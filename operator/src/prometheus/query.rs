@@ -6,10 +6,10 @@ use super::selector::plain_selector;
 /// that servers and gateways that hold instant queries to the same limit accept the request.
 pub const MAX_SAMPLES: i64 = 11_000;
 
-/// Longest time that one request covers, in milliseconds: 31 days. A meter is often scraped far oftener than it is
-/// read (Prometheus forgets a series after five minutes), so its interval alone would not bound the answer: 31 days
-/// scraped every 15 s are 178,560 samples, some 5 MB.
-pub const MAX_SPAN_MS: i64 = 31 * 86_400_000;
+/// Longest time that one request covers, in milliseconds: 35 days, a month with what is read before and after it. A
+/// meter is often scraped far oftener than it is read (Prometheus forgets a series after five minutes), so its interval
+/// alone would not bound the answer: 35 days scraped every 15 s are 201,600 samples, some 6 MB.
+pub const MAX_SPAN_MS: i64 = 35 * 86_400_000;
 
 /// Shortest interval that is planned with, in milliseconds; the API's lower limit too.
 pub const MIN_INTERVAL_MS: i64 = 1_000;
@@ -112,9 +112,11 @@ mod tests {
     }
 
     #[test]
-    fn thirteen_months_of_quarter_hours_take_thirteen_requests() {
-        // 396 days at 31 days each: 12 whole ones (372 days) and one of 24 days.
-        assert_eq!(plan("kwh", 0, 396 * DAY - 1, 900_000).len(), 13);
+    fn thirteen_months_of_quarter_hours_take_twelve_requests() {
+        // 396 days at 35 days each: 11 whole ones (385 days) and one of 11 days.
+        assert_eq!(plan("kwh", 0, 396 * DAY - 1, 900_000).len(), 12);
+        // A month, the day before it and two hours after it are one.
+        assert_eq!(plan("kwh", 0, 32 * DAY + 7_200_000, 900_000).len(), 1);
         // Read every 10 s: 10,999 × 10 s = 109,990 s each; a day of 86,400 s fits one, two days need two.
         assert_eq!(plan("kwh", 0, DAY - 1, 10_000).len(), 1);
         assert_eq!(plan("kwh", 0, 2 * DAY - 1, 10_000).len(), 2);
