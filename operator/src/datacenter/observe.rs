@@ -11,8 +11,10 @@ use jiff::{Timestamp, civil::Date};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, ResourceExt};
 
+mod days;
+
 use super::{
-    energy::{Sample, Window},
+    energy::Sample,
     holds::{self, Estate},
     ledger::{Change, Ledger},
     site::Side,
@@ -31,10 +33,6 @@ const SETTINGS_FOR: Duration = Duration::from_mins(2);
 const SERVICE_ACCOUNT_TOKEN: &str = "kubernetes.io/service-account-token";
 /// How long the identity of a cluster is taken to be known.
 const CLUSTER_FOR: Duration = Duration::from_mins(10);
-/// How long after a server failed the days are looked at again.
-const RETRY_DAYS_AFTER: Duration = Duration::from_mins(5);
-/// How often closed days are looked at again for late readings.
-const REOPEN_EVERY: Duration = Duration::from_hours(1);
 
 /// Something that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,20 +153,9 @@ pub struct Observer {
 pub struct Memory {
     settings: Option<(Instant, PrometheusServer, Settings)>,
     cluster: Option<(Instant, String, Result<(), Blind>)>,
-    days: Option<LookedAt>,
+    days: Option<days::LookedAt>,
     /// A look whose days are not in the ledger yet.
-    looking: Option<LookedAt>,
-}
-
-/// The last look at the days for the ledger.
-#[derive(Clone)]
-struct LookedAt {
-    at: Instant,
-    again_after: Duration,
-    /// The last day that was closed then.
-    last: Date,
-    /// What the days were metered with.
-    digest: String,
+    looking: Option<days::LookedAt>,
 }
 
 impl Observer {
@@ -258,7 +245,14 @@ impl Observer {
             }
         };
         let to = now.as_millisecond();
-        let down = self.read_live(site, &client, &mut observation).await;
+        let recent = match self.close_days(&name, site, &client, &observation).await {
+            Some((days, recent)) => {
+                observation.days = Some(days);
+                recent
+            }
+            None => BTreeMap::new(),
+        };
+        let down = read_live(site, &client, recent, &mut observation).await;
         if let Some(thermal) = &dc.spec.thermal {
             let humidity = thermal.relative_humidity_query.as_deref();
             observation.air = Some(match &down {
@@ -276,127 +270,7 @@ impl Observer {
             // Credentials may have been rotated: read them again next time.
             self.remember(&name, |memory| memory.settings = None);
         }
-        if down_free(&observation) {
-            observation.days = self.close_days(&name, site, &client, &observation).await;
-        }
         observation
-    }
-
-    /// Reads the recent samples of every meter, those that the PUE needs first. Answers the fault of the server, if it
-    /// is the server's.
-    async fn read_live(
-        &self,
-        site: &Site,
-        client: &PrometheusClient,
-        observation: &mut Observation,
-    ) -> Option<Blind> {
-        let status = observation.status.as_ref();
-        let until = status.and_then(|status| status.operational.as_ref()?.until.as_ref().map(|time| time.0));
-        let from = windows::live_from(site, until, observation.now);
-        let to = observation.now.as_millisecond();
-        let mut ordered: Vec<_> = site.meters.iter().collect();
-        ordered.sort_by_key(|meter| Side::of(meter.meter.purpose).is_none());
-        let mut down: Option<Blind> = None;
-        for meter in ordered {
-            let answer = match &down {
-                // The server itself is the trouble: the next meter would only wait as long again.
-                Some(blind) => Err(blind.clone()),
-                None => samples(client, meter, from - meter.rules.lookback_ms(), to).await.map_err(|error| {
-                    let blind = blind(&error);
-                    // Whether slow queries are the queries' fault or the server's, the client finds out.
-                    if error.concerns_server() {
-                        down = Some(blind.clone());
-                    }
-                    blind
-                }),
-            };
-            observation.samples.insert(meter.meter.name.clone(), answer);
-        }
-        down
-    }
-
-    /// Looks at the days that the ledger lacks, run by run, when it is time to.
-    async fn close_days(
-        &self,
-        name: &str,
-        site: &Site,
-        client: &PrometheusClient,
-        observation: &Observation,
-    ) -> Option<ClosedDays> {
-        // What an earlier look brought was not written.
-        self.remember(name, |memory| memory.looking = None);
-        let now = observation.now;
-        let found = observation.found.ledger.as_ref().ok()?;
-        let last = windows::last_closed_day(site, now);
-        let digest = site.meters_digest();
-        let due = self.remembered(name).days.is_none_or(|looked| {
-            looked.at.elapsed() >= looked.again_after || looked.last < last || looked.digest != digest
-        });
-        if !due {
-            return None;
-        }
-        let wanted = windows::days_wanted(site, found, observation.found.metered_with.as_deref(), now)?;
-        let mut ledger = Ledger::clone(found);
-        let (mut changes, mut cut_short, mut passed_over) = (Vec::new(), false, false);
-        let mut answered: BTreeSet<&str> = BTreeSet::new();
-        for run in windows::runs(site, wanted) {
-            let (Some(first), Some(end)) =
-                (windows::day_window(site, run.0), windows::day_window(site, run.1))
-            else {
-                continue;
-            };
-            let span = Window { from: first.from, to: end.to };
-            let mut inputs = Vec::with_capacity(site.meters.len());
-            let mut whole = true;
-            for meter in &site.meters {
-                let needed =
-                    Side::of(meter.meter.purpose).is_some() && meter.rules.in_service(span).length_ms() > 0;
-                let Window { from, to } = windows::fetch_span(meter, span, now);
-                let answer = samples(client, meter, from, to).await;
-                match &answer {
-                    Ok(_) => {
-                        answered.insert(&meter.meter.name);
-                    }
-                    Err(QueryError::Empty) => {}
-                    Err(error) if needed => {
-                        tracing::warn!(data_center = name, meter = meter.meter.name, %error, from = %run.0, to = %run.1, "days cannot be closed");
-                        whole = false;
-                        passed_over |= error.is_lasting();
-                        cut_short |= !error.is_lasting();
-                    }
-                    // What is only reported never holds a day open.
-                    Err(_) => {}
-                }
-                if !whole {
-                    break;
-                }
-                inputs.push(windows::input(meter, answer.map_err(|error| error.to_string())));
-            }
-            if cut_short {
-                break;
-            }
-            if whole {
-                changes.extend(windows::close_days(site, &inputs, &mut ledger, run, now));
-            }
-        }
-        let span = windows::day_window(site, wanted.0).zip(windows::day_window(site, wanted.1));
-        let all = span.is_some_and(|(first, end)| {
-            site.required(Window { from: first.from, to: end.to })
-                .all(|meter| answered.contains(meter.meter.name.as_str()))
-        });
-        let again_after = if cut_short { RETRY_DAYS_AFTER } else { REOPEN_EVERY };
-        let looked = LookedAt { at: Instant::now(), again_after, last, digest };
-        self.remember(name, |memory| memory.looking = Some(looked));
-        Some(ClosedDays { ledger: Arc::new(ledger), changes, complete: all && !cut_short && !passed_over })
-    }
-
-    /// What the last look at the days brought is in the ledger. Without this they are looked at again next time.
-    pub fn days_written(&self, name: &str) {
-        self.remember(name, |memory| {
-            if let Some(looked) = memory.looking.take() {
-                memory.days = Some(looked);
-            }
-        });
     }
 
     /// The ledger of a site that the index does not know: one without its labels, restored from a backup perhaps, must
@@ -546,9 +420,44 @@ fn credentials(secret: &Secret, name: &str) -> Result<Auth, Blind> {
     }
 }
 
-/// Whether the meters that the PUE needs could be asked, so that asking them for their days is worth it.
-fn down_free(observation: &Observation) -> bool {
-    observation.samples.values().any(|answer| answer.as_ref().map_or_else(|blind| blind.empty, |_| true))
+/// Reads the recent samples of every meter, those that the PUE needs first, but for what is in `recent` already. Answers
+/// the fault of the server, if it is the server's.
+async fn read_live(
+    site: &Site,
+    client: &PrometheusClient,
+    mut recent: BTreeMap<String, Vec<Sample>>,
+    observation: &mut Observation,
+) -> Option<Blind> {
+    let to = observation.now.as_millisecond();
+    let mut ordered: Vec<_> = site.meters.iter().collect();
+    ordered.sort_by_key(|meter| Side::of(meter.meter.purpose).is_none());
+    let mut down: Option<Blind> = None;
+    for meter in ordered {
+        let answer = match (recent.remove(&meter.meter.name), &down) {
+            (Some(known), _) => Ok(known),
+            // The server itself is the trouble: the next meter would only wait as long again.
+            (None, Some(blind)) => Err(blind.clone()),
+            (None, None) => {
+                samples(client, meter, live_start(site, meter, observation), to).await.map_err(|error| {
+                    let blind = blind(&error);
+                    // Whether slow queries are the queries' fault or the server's, the client finds out.
+                    if error.concerns_server() {
+                        down = Some(blind.clone());
+                    }
+                    blind
+                })
+            }
+        };
+        observation.samples.insert(meter.meter.name.clone(), answer);
+    }
+    down
+}
+
+/// From when on a meter's readings are wanted to judge the windows.
+fn live_start(site: &Site, meter: &SiteMeter, observation: &Observation) -> i64 {
+    let status = observation.status.as_ref();
+    let until = status.and_then(|status| status.operational.as_ref()?.until.as_ref().map(|time| time.0));
+    windows::live_from(site, until, observation.now) - meter.rules.lookback_ms()
 }
 
 async fn samples(

@@ -1,6 +1,9 @@
 //! What is remembered between looks.
 
-use super::*;
+use super::{
+    days::{LookedAt, REOPEN_EVERY},
+    *,
+};
 
 #[tokio::test]
 async fn days_count_as_looked_at_when_they_are_written_and_a_look_is_not_forgotten() {
