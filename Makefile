@@ -55,7 +55,7 @@ test-e2e: build ## Run the end-to-end tests against real components (ONLY=name f
 lint: $(CARGO_DENY) ## Check format, lints and licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO_DENY) check licenses bans sources
+	$(CARGO_DENY) --log-level error check licenses bans sources
 
 # The folder is named by the version, so that another version is another file.
 $(CARGO_DENY):

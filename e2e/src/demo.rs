@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use banyan_crds::v1alpha1::{Action, DataCenter, EnforcementState, Verdict};
 use jiff::Timestamp;
-use k8s_openapi::api::batch::v1::CronJob;
-use kube::api::Api;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use kube::api::{Api, PostParams};
 use serde_json::json;
 
 use crate::chart;
@@ -182,6 +182,8 @@ impl Demo {
         let demo = Self { operator, prometheus, _exporter: exporter, cluster, _plane: plane };
         step("waiting for the verdicts");
         demo.verdicts().await?;
+        step("creating a Job at the held site");
+        demo.late_job().await?;
         step("waiting for Prometheus to have the alerts");
         demo.alerts().await?;
         step("done\n");
@@ -223,6 +225,34 @@ impl Demo {
             ensure!(suspended == held, "CronJob {name} has suspend: {suspended}");
         }
         Ok(())
+    }
+
+    /// Creates a Job that may wait at the site that is held: it is held as it comes in, and the job controller, which is
+    /// really there, never starts it.
+    async fn late_job(&self) -> Result<()> {
+        let jobs: Api<Job> = Api::namespaced(self.cluster.client(), BATCH_NAMESPACE);
+        let job: Job = serde_json::from_value(json!({
+            "metadata": { "name": "late-report", "labels": { "banyan.dev/deferrable": "true" } },
+            "spec": { "template": { "spec": {
+                "nodeSelector": { "topology.kubernetes.io/zone": "gulou-1" },
+                "restartPolicy": "Never",
+                "containers": [{ "name": "report", "image": "busybox:1.37", "command": ["sleep", "5"] }],
+            } } },
+        }))?;
+        // A policy goes by a new parameter a moment after it was written.
+        until(VERDICTS_LIMIT, "a Job that is tried to be held", || async {
+            let tried = jobs.create(&PostParams { dry_run: true, ..PostParams::default() }, &job).await?;
+            Ok(tried.spec.and_then(|spec| spec.suspend) == Some(true))
+        })
+        .await?;
+        jobs.create(&PostParams::default(), &job).await.context("creating the Job late-report")?;
+        until(VERDICTS_LIMIT, "the job controller to see that late-report is suspended", || async {
+            let status = jobs.get("late-report").await?.status.unwrap_or_default();
+            ensure!(status.active.unwrap_or(0) == 0 && status.start_time.is_none(), "it was started");
+            let conditions = status.conditions.unwrap_or_default();
+            Ok(conditions.iter().any(|one| one.type_ == "Suspended" && one.status == "True"))
+        })
+        .await
     }
 
     /// Waits until Prometheus has scraped the operator and these alerts, and no other of a site, are pending or firing.
