@@ -155,6 +155,11 @@ fn enforce(s: &Situation<'_>) -> Decision {
         .filter(|at| *at <= s.now)
         .and_then(|at| at.checked_add(s.dwell).ok())
         .filter(|at| *at > s.now);
+    // Until when the next step waits: for the last one, or for the one that this look has made.
+    let wait = |stepped: bool| {
+        let dwell = || s.now.checked_add(s.dwell).unwrap_or(s.now);
+        ready_at.or_else(|| (stepped && !s.dwell.is_zero()).then(dwell))
+    };
     let mut engaged = s.engaged.to_vec();
     let mut taken = Vec::new();
     let mut undone = Vec::new();
@@ -180,9 +185,7 @@ fn enforce(s: &Situation<'_>) -> Decision {
                 refused.push(*action);
                 continue;
             }
-            if let Some(at) = ready_at.or_else(|| {
-                (!taken.is_empty() && !s.dwell.is_zero()).then(|| s.now.checked_add(s.dwell).unwrap_or(s.now))
-            }) {
+            if let Some(at) = wait(!taken.is_empty()) {
                 next_step = Some(at);
                 break;
             }
@@ -191,10 +194,7 @@ fn enforce(s: &Situation<'_>) -> Decision {
         }
     } else {
         while let Some((action, _)) = engaged.last().copied() {
-            if let Some(at) = ready_at.or_else(|| {
-                (!undone.is_empty() && !s.dwell.is_zero())
-                    .then(|| s.now.checked_add(s.dwell).unwrap_or(s.now))
-            }) {
+            if let Some(at) = wait(!undone.is_empty()) {
                 next_step = Some(at);
                 break;
             }
