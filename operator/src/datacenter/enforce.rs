@@ -272,21 +272,16 @@ fn held(s: &Situation<'_>, reason: &'static str, message: String) -> Decision {
     let undone: Vec<_> = dropped.into_iter().rev().map(|(action, _)| action).collect();
     // Nothing waits where nothing is in force and nothing would be looked at.
     let clear = engaged.is_empty() && s.mode != Some(EnforcementMode::Enforce);
-    Decision {
-        state: if clear { EnforcementState::Clear } else { EnforcementState::Paused },
-        engaged,
-        taken: vec![],
-        last_step: if undone.is_empty() { s.last_step } else { Some(s.now) },
-        undone,
-        refused: vec![],
-        next_step: None,
-        reason,
-        message,
-    }
+    let state = if clear { EnforcementState::Clear } else { EnforcementState::Paused };
+    Decision { state, engaged, ..off(s, undone, reason, message) }
 }
 
 fn all_off(s: &Situation<'_>, reason: &'static str, message: String) -> Decision {
-    let undone: Vec<_> = s.engaged.iter().rev().map(|(action, _)| *action).collect();
+    off(s, s.engaged.iter().rev().map(|(action, _)| *action).collect(), reason, message)
+}
+
+/// Nothing is taken, `undone` is undone, and nothing stays in force.
+fn off(s: &Situation<'_>, undone: Vec<Action>, reason: &'static str, message: String) -> Decision {
     Decision {
         state: EnforcementState::Clear,
         engaged: vec![],

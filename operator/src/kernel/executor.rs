@@ -107,7 +107,7 @@ pub struct Outcome {
     pub held_by_others: Vec<(String, String)>,
     /// What failed.
     pub failures: Vec<WriteError>,
-    /// Nothing was begun: the finalizer without which nothing may be borrowed could not be put on.
+    /// Nothing was borrowed: the finalizer without which nothing may be could not be put on.
     pub abandoned: bool,
 }
 
