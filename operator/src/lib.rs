@@ -7,4 +7,5 @@ pub mod cli;
 pub mod datacenter;
 pub mod index;
 pub mod kernel;
+pub mod lang;
 pub mod prometheus;

@@ -14,6 +14,8 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
+use crate::lang::Lang;
+
 /// Keeps a city's computing estate as declared.
 ///
 /// Works on custom resources of the API group banyan.dev. Installed as kubectl-banyan it also answers to
@@ -24,6 +26,9 @@ pub struct Cli {
     /// How logs look on stderr.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "BANYAN_LOG_FORMAT")]
     log_format: LogFormat,
+    /// Language of tables, pages and explanations; that of the locale by default.
+    #[arg(long, global = true, value_enum, env = "BANYAN_LANG")]
+    lang: Option<Lang>,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,11 +71,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let lang = cli.lang.unwrap_or_else(|| Lang::of_environment(|name| std::env::var(name).ok()));
     let result = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => run::run(args).await,
             Command::Plan(args) => plan::run(args).await,
-            Command::Status(args) => status::run(args).await,
+            Command::Status(args) => status::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Completion(args) => completion::run(&args),

@@ -11,8 +11,10 @@ use clap::ValueEnum;
 use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
 
 use super::{print, table};
-use crate::datacenter::words::{
-    METERS_HEALTHY, NOT_ENFORCING, PUE_VALID, PUE_WITHIN_TARGET, THERMAL_WITHIN_CLASS,
+use crate::{
+    datacenter::words::{METERS_HEALTHY, NOT_ENFORCING, PUE_VALID, PUE_WITHIN_TARGET, THERMAL_WITHIN_CLASS},
+    lang::{Lang, words},
+    t,
 };
 
 /// Arguments of `banyan status`.
@@ -33,21 +35,23 @@ enum Output {
     Json,
 }
 
-const HEADER: [&str; 11] = [
-    "SITE",
-    "DISTRICT",
-    "PUE",
-    "TARGET",
-    "ANNUAL",
-    "NOW",
-    "OPERATIONAL",
-    "CAT",
-    "COVERAGE",
-    "ENFORCEMENT",
-    "READY",
-];
+fn header(lang: Lang) -> [String; 11] {
+    [
+        t!(lang, "status-site"),
+        t!(lang, "status-district"),
+        t!(lang, "status-pue"),
+        t!(lang, "status-target"),
+        t!(lang, "status-annual"),
+        t!(lang, "status-now"),
+        t!(lang, "status-operational"),
+        t!(lang, "status-category"),
+        t!(lang, "status-coverage"),
+        t!(lang, "status-enforcement"),
+        t!(lang, "status-ready"),
+    ]
+}
 
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let client = Client::try_default()
         .await
         .context("no cluster: neither a kubeconfig nor a service account was found")?;
@@ -74,17 +78,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     sites.sort_by_key(ResourceExt::name_any);
     match args.output {
         Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(&sites)?))?,
-        Output::Table if sites.is_empty() => eprintln!("there are no DataCenters"),
-        Output::Table => print(&text(&sites))?,
+        Output::Table if sites.is_empty() => eprintln!("{}", t!(lang, "status-none")),
+        Output::Table => print(&text(&sites, lang))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The table, and below it a line for each thing that wants attention.
-pub fn text(sites: &[DataCenter]) -> String {
-    let rows: Vec<Vec<String>> = sites.iter().map(row).collect();
-    let mut text = table::render(&HEADER, &rows);
-    let remarks: Vec<String> = sites.iter().filter_map(remark).collect();
+pub fn text(sites: &[DataCenter], lang: Lang) -> String {
+    let rows: Vec<Vec<String>> = sites.iter().map(|site| row(site, lang)).collect();
+    let mut text = table::render(&header(lang), &rows);
+    let remarks: Vec<String> = sites.iter().filter_map(|site| remark(site, lang)).collect();
     if !remarks.is_empty() {
         text.push('\n');
         text.push_str(&remarks.join("\n"));
@@ -93,7 +97,7 @@ pub fn text(sites: &[DataCenter]) -> String {
     text
 }
 
-fn row(dc: &DataCenter) -> Vec<String> {
+fn row(dc: &DataCenter, lang: Lang) -> Vec<String> {
     let none = DataCenterStatus::default();
     let status = dc.status.as_ref().unwrap_or(&none);
     let annual = status.annual.as_ref();
@@ -101,15 +105,17 @@ fn row(dc: &DataCenter) -> Vec<String> {
     let dash = || "-".to_owned();
     let pue = annual.and_then(|annual| {
         let value = annual.value.as_ref()?;
-        Some(if annual.interim { format!("{value}i") } else { value.to_string() })
+        Some(if annual.interim { t!(lang, "status-interim", pue = &*value.0) } else { value.to_string() })
     });
     let enforcement = status.enforcement.as_ref().map(|enforcement| {
         let engaged: Vec<_> =
-            enforcement.engaged.iter().map(|engaged| format!("{:?}", engaged.action)).collect();
+            enforcement.engaged.iter().map(|engaged| words::action(lang, engaged.action)).collect();
         match enforcement.state {
             // In force or not, nobody looks after it for now.
-            EnforcementState::Paused if !engaged.is_empty() => format!("Paused:{}", engaged.join("+")),
-            state if engaged.is_empty() => format!("{state:?}"),
+            EnforcementState::Paused if !engaged.is_empty() => {
+                t!(lang, "status-paused", actions = engaged.join("+"))
+            }
+            state if engaged.is_empty() => words::enforcement(lang, state),
             _ => engaged.join("+"),
         }
     });
@@ -119,22 +125,22 @@ fn row(dc: &DataCenter) -> Vec<String> {
         dc.spec.location.district.clone().unwrap_or_else(dash),
         pue.unwrap_or_else(dash),
         annual.and_then(|annual| annual.target.as_ref()).map_or_else(dash, ToString::to_string),
-        annual.map_or_else(dash, |annual| format!("{:?}", annual.verdict)),
+        annual.map_or_else(dash, |annual| words::verdict(lang, annual.verdict)),
         // The last valid figure says nothing about now while the verdict is Unknown.
         operational
             .filter(|operational| operational.verdict != Verdict::Unknown)
             .and_then(|operational| operational.value.as_ref())
             .map_or_else(dash, ToString::to_string),
-        operational.map_or_else(dash, |operational| format!("{:?}", operational.verdict)),
+        operational.map_or_else(dash, |operational| words::verdict(lang, operational.verdict)),
         annual.and_then(|annual| annual.category).map_or_else(dash, |category| category.to_string()),
         annual.map_or_else(dash, |annual| format!("{}%", annual.coverage_percent)),
         enforcement.unwrap_or_else(dash),
-        ready.map_or_else(dash, |ready| ready.status.clone()),
+        ready.map_or_else(dash, |ready| words::truth(lang, &ready.status)),
     ]
 }
 
 /// The first thing that is not well, by what a reader must know first.
-fn remark(dc: &DataCenter) -> Option<String> {
+fn remark(dc: &DataCenter, lang: Lang) -> Option<String> {
     let conditions = &dc.status.as_ref()?.conditions;
     let unwell = |kind: &str| {
         conditions
@@ -158,7 +164,7 @@ fn remark(dc: &DataCenter) -> Option<String> {
         .or_else(|| unwell(NOT_ENFORCING))
         .or_else(|| unwell(THERMAL_WITHIN_CLASS))
         .or_else(|| unwell(PUE_WITHIN_TARGET))?;
-    Some(format!("{}: {message}", dc.name_any()))
+    Some(t!(lang, "status-remark", site = dc.name_any(), message = message.as_str()))
 }
 
 #[cfg(test)]
@@ -180,7 +186,7 @@ mod tests {
                 "status": {"enforcement": {"state": state, "since": "2026-03-01T00:00:00Z", "engaged": engaged}}
             }))
             .unwrap();
-            row(&dc)[9].clone()
+            row(&dc, Lang::En)[9].clone()
         };
         assert_eq!(shown("Paused", &["HoldBatch"]), "Paused:HoldBatch");
         assert_eq!(shown("Paused", &[]), "Paused");

@@ -1,11 +1,11 @@
 //! Plain text tables, aligned by display width, so that Chinese names keep the columns straight.
 
 /// Rows under a header, columns two spaces apart.
-pub fn render(header: &[&str], rows: &[Vec<String>]) -> String {
+pub fn render(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..header.len())
         .map(|column| {
             let cells = rows.iter().map(|row| width(&row[column]));
-            cells.chain([width(header[column])]).max().unwrap_or(0)
+            cells.chain([width(header[column].as_ref())]).max().unwrap_or(0)
         })
         .collect();
     let mut text = String::new();
@@ -18,7 +18,7 @@ pub fn render(header: &[&str], rows: &[Vec<String>]) -> String {
         text.push_str(row.trim_end());
         text.push('\n');
     };
-    line(&mut header.iter().copied());
+    line(&mut header.iter().map(AsRef::as_ref));
     for row in rows {
         line(&mut row.iter().map(String::as_str));
     }
