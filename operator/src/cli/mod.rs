@@ -8,6 +8,7 @@ mod rules;
 mod run;
 mod status;
 mod table;
+mod world;
 
 use std::{io::IsTerminal, process::ExitCode};
 

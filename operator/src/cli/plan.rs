@@ -2,45 +2,29 @@
 
 mod tell;
 
-use std::{fmt::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use banyan_crds::v1alpha1::DataCenter;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    batch::v1::{CronJob, Job},
-    core::v1::{ConfigMap, Node},
-};
-use kube::{
-    Api, Client, ResourceExt,
-    api::{DynamicObject, ListParams},
-    core::DeserializeGuard,
-};
+use kube::{Api, Client, ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
 use super::{
     manifest::{self, Document, Problem},
     print,
+    world::{Switches, World},
 };
 use crate::{
-    datacenter::{
-        self,
-        observe::{FoundLedger, Observer},
-        plan as decide,
-        spec::Site,
-    },
-    index::{batch::Batch, feed::Index, kueue, nodes::Nodes, owned::OwnedConfigMaps},
+    datacenter::{plan as decide, spec::Site},
     kernel::{
         digest,
         executor::Inventory,
         loan::{self, Decision, Nothing},
-        plan::{FIELD_MANAGER, MANAGED_BY, ObjectRef, Owner, Plan, Undo},
-        remote,
+        plan::{ObjectRef, Owner, Plan, Undo},
     },
-    prometheus::Clients,
 };
 
 /// Objects that are read at once.
@@ -74,7 +58,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = Client::try_default()
         .await
         .context("no cluster: neither a kubeconfig nor a service account was found")?;
-    let world = World::read(client, &args).await?;
+    let switches = Switches { enforcement: args.enforcement, freeze_growth: args.freeze_growth };
+    let world = World::read(client, &args.namespace, switches).await?;
     // Whole seconds, as the API keeps them.
     let now = Timestamp::from_second(args.now.unwrap_or_else(Timestamp::now).as_second())?;
     let (mut changed, mut wrong, mut looked_at) = (false, false, 0);
@@ -140,70 +125,7 @@ struct Foreseen {
     problems: Vec<Problem>,
 }
 
-/// The cluster, read once.
-struct World {
-    client: Client,
-    owned: OwnedConfigMaps<FoundLedger>,
-    observer: Observer,
-    sites: Vec<DataCenter>,
-}
-
 impl World {
-    async fn read(client: Client, args: &Args) -> anyhow::Result<Self> {
-        let namespace = args.namespace.as_str();
-        let cluster_id =
-            remote::cluster_id(&client).await.context("the cluster's identity cannot be read")?;
-        let (nodes, batch) = (Nodes::default(), Batch::default());
-        for node in Api::<Node>::all(client.clone())
-            .list_metadata(&ListParams::default())
-            .await
-            .context("Nodes cannot be listed")?
-        {
-            let _ = nodes.observe(&node.metadata);
-        }
-        for object in Api::<CronJob>::all(client.clone())
-            .list(&ListParams::default())
-            .await
-            .context("CronJobs cannot be listed")?
-        {
-            let _ = Index::<CronJob>::apply(&batch, object);
-        }
-        for object in Api::<Job>::all(client.clone())
-            .list(&ListParams::default())
-            .await
-            .context("Jobs cannot be listed")?
-        {
-            let _ = Index::<Job>::apply(&batch, object);
-        }
-        kueue::fill(&client, &batch).await.context("ClusterQueues cannot be listed")?;
-        let owned = OwnedConfigMaps::new(FoundLedger::read);
-        let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
-        let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await;
-        for object in maps.with_context(|| format!("ledgers in namespace {namespace} cannot be listed"))? {
-            let _ = owned.apply(object);
-        }
-        let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
-        let sites = guarded.list(&ListParams::default()).await.context("DataCenters cannot be listed")?;
-        let sites = sites.into_iter().filter_map(|guarded| guarded.0.ok()).collect();
-        let installed = if args.enforcement.is_some() && args.freeze_growth.is_some() {
-            (None, None)
-        } else {
-            installed(&client, namespace).await
-        };
-        let observer = Observer {
-            client: client.clone(),
-            namespace: namespace.to_owned(),
-            cluster_id,
-            enforcement: args.enforcement.or(installed.0).unwrap_or(true),
-            freeze_growth: args.freeze_growth.or(installed.1).unwrap_or(true),
-            prometheus: Clients::new(4, Arc::new(|_| {})),
-            nodes: Arc::new(nodes),
-            batch: Arc::new(batch),
-            memory: std::sync::Mutex::default(),
-        };
-        Ok(Self { client, owned, observer, sites })
-    }
-
     /// What is foreseen for one document, whose resource the API server would keep as `wanted`.
     async fn plan(
         &self,
@@ -218,12 +140,8 @@ impl World {
         if let Err(error) = &site {
             return Err(vec![document.problem(&error.path, error.message.clone())]);
         }
-        let owner = Owner { kind: "datacenter", name: name.to_owned() };
-        let found = self.owned.content(&owner).unwrap_or_default();
-        let twins = datacenter::twins(wanted, sites.iter());
         let status = live.and_then(|live| live.status.clone());
-        let seen =
-            self.observer.observe(wanted, site.as_ref().ok(), status.clone(), found, &twins, now).await;
+        let seen = self.look(wanted, &site, sites, now).await;
         let (plan, _) = decide::plan(wanted, &site, &seen);
 
         let mut text = spec_diff(live, wanted);
@@ -262,10 +180,6 @@ impl World {
         };
         let text = format!("{sign} DataCenter {name}\n{text}{}", verdicts(&plan));
         Ok(Foreseen { text, changed, problems })
-    }
-
-    fn live(&self, name: &str) -> Option<&DataCenter> {
-        self.sites.iter().find(|site| site.name_any() == name)
     }
 
     /// Sends the manifest as a dry run: the API server's own schema, rules and defaults.
@@ -408,33 +322,6 @@ impl World {
     }
 }
 
-/// What the installed operator was told on its command line: about enforcement, and about the freeze.
-async fn installed(client: &Client, namespace: &str) -> (Option<bool>, Option<bool>) {
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    match deployments.list(&ListParams::default()).await {
-        Ok(all) => {
-            let told = all.items.into_iter().filter_map(|one| one.spec?.template.spec);
-            let args = told.flat_map(|pod| pod.containers).filter_map(|container| container.args);
-            args.filter(|args| args.first().is_some_and(|word| word == "run"))
-                .map(|args| (switch(&args, "--enforcement"), switch(&args, "--freeze-growth")))
-                .find(|(enforcement, _)| enforcement.is_some())
-                .unwrap_or_default()
-        }
-        Err(error) => {
-            eprintln!(
-                "the operator's Deployment in namespace {namespace} cannot be read ({error}): taken as if it had \
-                 --enforcement=true and --freeze-growth=true; say so if not"
-            );
-            (None, None)
-        }
-    }
-}
-
-/// The last value of a switch among arguments.
-fn switch(args: &[String], name: &str) -> Option<bool> {
-    args.iter().rev().find_map(|arg| arg.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
-}
-
 /// The spec as a unified diff.
 fn spec_diff(live: Option<&DataCenter>, wanted: &DataCenter) -> String {
     let yaml = |dc: &DataCenter| serde_yaml::to_string(&dc.spec).unwrap_or_default();
@@ -499,18 +386,4 @@ fn unknown_field(message: &str) -> String {
         .and_then(|(_, rest)| rest.split('"').next())
         .unwrap_or_default()
         .to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_operator_was_told_is_read_from_its_arguments() {
-        let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let both = args("run --enforcement=true --freeze-growth=false --enforcement=false");
-        assert_eq!(switch(&both, "--enforcement"), Some(false));
-        assert_eq!(switch(&both, "--freeze-growth"), Some(false));
-        assert_eq!(switch(&args("run --enforcement-x=true"), "--enforcement"), None);
-    }
 }

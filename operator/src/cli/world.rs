@@ -1,0 +1,167 @@
+//! The cluster as a command sees it: read once, and looked at site by site as the operator would.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use banyan_crds::v1alpha1::DataCenter;
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    batch::v1::{CronJob, Job},
+    core::v1::{ConfigMap, Node},
+};
+use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
+
+use crate::{
+    datacenter::{
+        self,
+        observe::{FoundLedger, Observation, Observer},
+        spec::{Site, SpecError},
+    },
+    index::{batch::Batch, feed::Index, kueue, nodes::Nodes, owned::OwnedConfigMaps},
+    kernel::{
+        plan::{FIELD_MANAGER, MANAGED_BY, Owner},
+        remote,
+    },
+    prometheus::Clients,
+};
+
+/// What the operator may do in this installation, where the caller says it; read from its Deployment where not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Switches {
+    /// Whether it may take actions.
+    pub enforcement: Option<bool>,
+    /// Whether the admission policy of `FreezeGrowth` is installed.
+    pub freeze_growth: Option<bool>,
+}
+
+/// The cluster, read once.
+pub struct World {
+    /// Of the cluster.
+    pub client: Client,
+    /// Ledgers and other objects made for sites.
+    pub owned: OwnedConfigMaps<FoundLedger>,
+    /// Looks at a site.
+    pub observer: Observer,
+    /// Every `DataCenter` that can be decoded.
+    pub sites: Vec<DataCenter>,
+}
+
+impl World {
+    /// Reads it. `namespace` is Banyan's.
+    pub async fn read(client: Client, namespace: &str, told: Switches) -> anyhow::Result<Self> {
+        let cluster_id =
+            remote::cluster_id(&client).await.context("the cluster's identity cannot be read")?;
+        let (nodes, batch) = (Nodes::default(), Batch::default());
+        for node in Api::<Node>::all(client.clone())
+            .list_metadata(&ListParams::default())
+            .await
+            .context("Nodes cannot be listed")?
+        {
+            let _ = nodes.observe(&node.metadata);
+        }
+        for object in Api::<CronJob>::all(client.clone())
+            .list(&ListParams::default())
+            .await
+            .context("CronJobs cannot be listed")?
+        {
+            let _ = Index::<CronJob>::apply(&batch, object);
+        }
+        for object in Api::<Job>::all(client.clone())
+            .list(&ListParams::default())
+            .await
+            .context("Jobs cannot be listed")?
+        {
+            let _ = Index::<Job>::apply(&batch, object);
+        }
+        kueue::fill(&client, &batch).await.context("ClusterQueues cannot be listed")?;
+        let owned = OwnedConfigMaps::new(FoundLedger::read);
+        let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
+        let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await;
+        for object in maps.with_context(|| format!("ledgers in namespace {namespace} cannot be listed"))? {
+            let _ = owned.apply(object);
+        }
+        let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
+        let sites = guarded.list(&ListParams::default()).await.context("DataCenters cannot be listed")?;
+        let sites = sites.into_iter().filter_map(|guarded| guarded.0.ok()).collect();
+        let installed = if told.enforcement.is_some() && told.freeze_growth.is_some() {
+            (None, None)
+        } else {
+            installed(&client, namespace).await
+        };
+        let observer = Observer {
+            client: client.clone(),
+            namespace: namespace.to_owned(),
+            cluster_id,
+            enforcement: told.enforcement.or(installed.0).unwrap_or(true),
+            freeze_growth: told.freeze_growth.or(installed.1).unwrap_or(true),
+            prometheus: Clients::new(4, Arc::new(|_| {})),
+            nodes: Arc::new(nodes),
+            batch: Arc::new(batch),
+            memory: std::sync::Mutex::default(),
+        };
+        Ok(Self { client, owned, observer, sites })
+    }
+
+    /// The site of this name as it is.
+    pub fn live(&self, name: &str) -> Option<&DataCenter> {
+        self.sites.iter().find(|site| site.name_any() == name)
+    }
+
+    /// What the operator would observe of `wanted` at `now`, beside `sites`: from the status and the ledger of the site of
+    /// that name.
+    pub async fn look(
+        &self,
+        wanted: &DataCenter,
+        site: &Result<Site, SpecError>,
+        sites: &[DataCenter],
+        now: Timestamp,
+    ) -> Observation {
+        let name = wanted.name_any();
+        let status = self.live(&name).and_then(|live| live.status.clone());
+        let found = self.owned.content(&Owner { kind: "datacenter", name }).unwrap_or_default();
+        let twins = datacenter::twins(wanted, sites.iter());
+        self.observer.observe(wanted, site.as_ref().ok(), status, found, &twins, now).await
+    }
+}
+
+/// What the installed operator was told on its command line: about enforcement, and about the freeze.
+async fn installed(client: &Client, namespace: &str) -> (Option<bool>, Option<bool>) {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    match deployments.list(&ListParams::default()).await {
+        Ok(all) => {
+            let told = all.items.into_iter().filter_map(|one| one.spec?.template.spec);
+            let args = told.flat_map(|pod| pod.containers).filter_map(|container| container.args);
+            args.filter(|args| args.first().is_some_and(|word| word == "run"))
+                .map(|args| (switch(&args, "--enforcement"), switch(&args, "--freeze-growth")))
+                .find(|(enforcement, _)| enforcement.is_some())
+                .unwrap_or_default()
+        }
+        Err(error) => {
+            eprintln!(
+                "the operator's Deployment in namespace {namespace} cannot be read ({error}): taken as if it had \
+                 --enforcement=true and --freeze-growth=true; say so if not"
+            );
+            (None, None)
+        }
+    }
+}
+
+/// The last value of a switch among arguments.
+fn switch(args: &[String], name: &str) -> Option<bool> {
+    args.iter().rev().find_map(|arg| arg.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_was_told_is_read_from_its_arguments() {
+        let args = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let both = args("run --enforcement=true --freeze-growth=false --enforcement=false");
+        assert_eq!(switch(&both, "--enforcement"), Some(false));
+        assert_eq!(switch(&both, "--freeze-growth"), Some(false));
+        assert_eq!(switch(&args("run --enforcement-x=true"), "--enforcement"), None);
+    }
+}
