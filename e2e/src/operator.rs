@@ -57,6 +57,7 @@ impl Default for OperatorOptions {
 /// A running operator. Dropping it kills it.
 pub struct Operator {
     child: Child,
+    trail: PathBuf,
     address: String,
     http: reqwest::Client,
 }
@@ -72,7 +73,8 @@ impl Operator {
             None => cluster.kubeconfig_for(NAMESPACE, RELEASE).await.context("is the chart installed?")?,
         };
         let address = format!("127.0.0.1:{}", free_port()?);
-        let log = dirs::fresh(&options.identity)?.join("banyan.log");
+        let dir = dirs::fresh(&options.identity)?;
+        let (log, trail) = (dir.join("banyan.log"), dir.join("trail.jsonl"));
         let mut spec = Spec::new(&options.identity, program()?, log)
             .args(["run", "--namespace", NAMESPACE, "--listen", &address, "--identity", &options.identity])
             .args(["--lease-duration", &options.lease_duration])
@@ -82,7 +84,8 @@ impl Operator {
         for (name, value) in &options.env {
             spec = spec.env(name, value);
         }
-        let operator = Self { child: spec.spawn()?, address, http: local_http()? };
+        spec.stdout = Some(trail.clone());
+        let operator = Self { child: spec.spawn()?, trail, address, http: local_http()? };
         if options.await_ready {
             operator.ready().await?;
         }
@@ -119,6 +122,11 @@ impl Operator {
     /// Its log file.
     pub fn log(&self) -> &Path {
         self.child.log()
+    }
+
+    /// The file of its trail, which outlives it.
+    pub fn trail(&self) -> &Path {
+        &self.trail
     }
 
     /// The text of `/metrics`.

@@ -154,6 +154,7 @@ impl Scene {
                         owner_reference: owner_reference(dc),
                         action: None,
                         why: String::new(),
+                        until: None,
                     };
                     let manifest = own.manifest(&Owner { kind: "datacenter", name: dc.name_any() });
                     let params = PatchParams::apply(FIELD_MANAGER);

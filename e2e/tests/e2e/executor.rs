@@ -14,6 +14,7 @@ use banyan::kernel::loan::{ANNOTATION, Field, Guard, Loan, Prior, Term};
 use banyan::kernel::metrics::{self, KernelMetrics};
 use banyan::kernel::overlay::Overlay;
 use banyan::kernel::plan::{Defence, OWNER, ObjectRef, Own, Owner, Plan, Undo};
+use banyan::kernel::trail::Trail;
 use banyan::kernel::writer::Writer;
 use banyan_e2e::controlplane::ControlPlane;
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
@@ -73,7 +74,9 @@ impl Scene {
         let client = plane.client();
         let metrics = KernelMetrics::new(&metrics::registry()?)?;
         let inventory = Arc::new(Replayed::default());
-        let writer = Writer::new(client.clone(), Fence::open_for(Duration::from_mins(5)), metrics.clone());
+        let fence = Fence::open_for(Duration::from_mins(5));
+        let trail = Trail::new("executor-test", std::io::sink());
+        let writer = Writer::new(client.clone(), fence, metrics.clone(), trail);
         let executor = Executor {
             writer,
             events: Events::new(client.clone(), "executor-test"),
@@ -110,6 +113,7 @@ impl Scene {
             lends: false,
             action: None,
             why: "a test".to_owned(),
+            until: None,
         }
     }
 
@@ -124,6 +128,7 @@ impl Scene {
             fields: vec![Self::field()],
             guard: Guard::None,
             why: "a test".to_owned(),
+            until: None,
         }
     }
 
@@ -143,6 +148,7 @@ impl Scene {
             borrow: vec![],
             status: self.subject.status.clone().unwrap_or_default(),
             notices: vec![],
+            found: vec![],
             next: Duration::ZERO,
         }
     }

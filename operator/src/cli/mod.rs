@@ -1,4 +1,5 @@
-//! The command line: one file per subcommand. Only the result goes to stdout; logs and remarks go to stderr.
+//! The command line: one file per subcommand. Only the result goes to stdout, which is the trail for `banyan run`; logs and
+//! remarks go to stderr.
 
 mod completion;
 mod crds;

@@ -48,6 +48,7 @@ use crate::{
         overlay::Overlay,
         plan::{FIELD_MANAGER, MANAGED_BY},
         remote,
+        trail::Trail,
         writer::Writer,
     },
     prometheus::Clients,
@@ -207,7 +208,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             memory: std::sync::Mutex::default(),
         },
         executor: Executor {
-            writer: Writer::new(client.clone(), fence.clone(), kernel.clone()),
+            writer: Writer::new(client.clone(), fence.clone(), kernel.clone(), Trail::to_stdout(&identity)),
             events: Events::new(client, &identity),
             inventory: Arc::new(Union { owned, nodes, batch: Arc::clone(&batch) }),
         },

@@ -26,6 +26,9 @@ pub const AVOID_LABEL: &str = "banyan.dev/avoid";
 /// Taint that `PreferElsewhere` sets on Nodes.
 pub const AVOID_TAINT: &str = "banyan.dev/pue-violated";
 
+/// Until when an action stands.
+pub const UNTIL: &str = "the operational verdict is clear again";
+
 /// The cluster as far as a site's actions go.
 #[derive(Clone, Debug, Default)]
 pub struct Estate {
@@ -335,6 +338,7 @@ fn hold_batch(
                 fields: fields(Action::HoldBatch, kind, site),
                 guard,
                 why: why.to_owned(),
+                until: Some(UNTIL.to_owned()),
             }
         })
         .collect()
@@ -360,6 +364,7 @@ fn prefer_elsewhere(
             fields: fields(Action::PreferElsewhere, "Node", site),
             guard: Guard::None,
             why: why.to_owned(),
+            until: Some(UNTIL.to_owned()),
         })
         .collect()
 }

@@ -72,6 +72,7 @@ impl Mark {
             lends: self == Self::Hold,
             action: Some(holds::name(self.action())),
             why: why.to_owned(),
+            until: Some(holds::UNTIL.to_owned()),
         }
     }
 }

@@ -48,6 +48,7 @@ use crate::{
         metrics::KernelMetrics,
         overlay::Overlay,
         plan::{FINALIZER, Notice, ObjectRef, Owner},
+        trail::Principal,
     },
 };
 use figures::Board;
@@ -105,7 +106,7 @@ impl Room {
                 self.observer.forget(name);
                 let here = self.sites.uids();
                 self.overlay.retain(|uid| here.contains(uid));
-                return Some(self.sweep(name).await);
+                return Some(self.sweep(&Self::object(name, None), None).await);
             }
             Some(Arrived::Bad { meta, error }) => {
                 self.board.forget(name);
@@ -170,11 +171,23 @@ impl Room {
         self.sites.all().iter().filter(|dc| lends(dc)).map(|dc| dc.name_any()).collect()
     }
 
-    /// Gives back what stands for a site that is gone.
-    async fn sweep(&self, name: &str) -> (&'static str, Next) {
+    /// The site called `name`.
+    fn object(name: &str, uid: Option<String>) -> ObjectRef {
+        ObjectRef {
+            resource: ApiResource::erase::<DataCenter>(&()),
+            namespace: None,
+            name: name.to_owned(),
+            uid,
+        }
+    }
+
+    /// Gives back what stands for a site that is gone, or as good as gone.
+    async fn sweep(&self, site: &ObjectRef, generation: Option<i64>) -> (&'static str, Next) {
+        let name = &site.name;
         let owner = Owner { kind: "datacenter", name: name.to_owned() };
         let undo = holds::leftovers(&self.observer.lent_to(&owner), &owner);
-        let failures = self.executor.give_back_all(&owner, &undo).await;
+        let principal = Principal::new(site, generation);
+        let failures = self.executor.give_back_all(&owner, &principal, &undo).await;
         match failures.first() {
             None => ("ok", Next::Gone),
             Some(error) => {
@@ -191,12 +204,7 @@ impl Room {
         let name = meta.name.as_deref().unwrap_or_default();
         tracing::warn!(data_center = name, error, "a DataCenter cannot be decoded and is left out");
         let later = Next::After(std::time::Duration::from_mins(5));
-        let object = ObjectRef {
-            resource: ApiResource::erase::<DataCenter>(&()),
-            namespace: None,
-            name: name.to_owned(),
-            uid: meta.uid.clone(),
-        };
+        let object = Self::object(name, meta.uid.clone());
         let held = meta.finalizers.iter().flatten().any(|name| name == FINALIZER);
         if meta.deletion_timestamp.is_none() || !held {
             let reference = ObjectReference {
@@ -213,12 +221,12 @@ impl Room {
             self.executor.tell(&reference, std::iter::once(&notice)).await;
             return ("Undecodable", later);
         }
-        let (outcome, next) = self.sweep(name).await;
+        let (outcome, next) = self.sweep(&object, meta.generation).await;
         // A queue that cannot be seen may be on loan.
         if next != Next::Gone || !self.observer.batch.queues_known() {
             return (outcome, Next::Failed);
         }
-        match self.executor.release(&object).await {
+        match self.executor.release(&object, meta.generation).await {
             Ok(()) => ("Undecodable", later),
             Err(error) => {
                 tracing::warn!(data_center = name, %error, "the finalizer could not be taken off");
@@ -231,12 +239,7 @@ impl Room {
         let uid = dc.uid().unwrap_or_default();
         let version = dc.resource_version().unwrap_or_default();
         Subject {
-            object: ObjectRef {
-                resource: ApiResource::erase::<DataCenter>(&()),
-                namespace: None,
-                name: dc.name_any(),
-                uid: dc.uid(),
-            },
+            object: Self::object(&dc.name_any(), dc.uid()),
             reference: dc.object_ref(&()),
             generation: dc.metadata.generation,
             finalizer: dc.finalizers().iter().any(|name| name == FINALIZER),

@@ -187,15 +187,9 @@ pub fn plan(
     if suspended {
         entries.own.clear();
     }
-    status.actions.extend(unrecorded::records(
-        dc,
-        &owner,
-        &decision,
-        &seen.estate,
-        &entries,
-        &previous.actions,
-        seen.now,
-    ));
+    let (records, found) =
+        unrecorded::records(dc, &owner, &decision, &seen.estate, &entries, &previous.actions, seen.now);
+    status.actions.extend(records);
     for action in &decision.taken {
         let message = format!("{action:?}: {}", decision.message);
         notices.push(Notice::warning("ActionTaken", message).of_action(holds::name(*action)));
@@ -251,6 +245,7 @@ pub fn plan(
         borrow: entries.borrow,
         status,
         notices,
+        found,
         next,
     };
     (plan, figures)
@@ -527,6 +522,7 @@ fn ledger_object(dc: &DataCenter, namespace: &str, ledger: &Ledger, metered_with
         lends: false,
         action: None,
         why: "closed days of the energy ledger".to_owned(),
+        until: None,
     }
 }
 

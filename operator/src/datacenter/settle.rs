@@ -129,6 +129,7 @@ pub fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
             Deed::Borrowed | Deed::Ensured => action.clone(),
             Deed::PutBack => format!("PutBack{action}"),
             Deed::Returned | Deed::Removed => format!("Undo{action}"),
+            Deed::FinalizerSet | Deed::FinalizerCleared => continue,
         };
         let key = (name, done.why.as_str());
         if !groups.contains_key(&key) {
@@ -162,8 +163,7 @@ pub fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
                 object: cut(&object, 512),
                 prior: prior.map(|prior| cut(&prior, 512)),
                 why: cut(&why, 512),
-                until: matches!(group[0].deed, Deed::Borrowed | Deed::Ensured)
-                    .then(|| "the operational verdict is clear again".to_owned()),
+                until: group[0].until.as_deref().map(|until| cut(until, 128)),
             })
         })
         .collect()
@@ -205,6 +205,7 @@ mod tests {
             prior: json!({"/spec/suspend": false}),
             kept: vec![],
             why: "violated".into(),
+            until: Some("it is clear again".into()),
         }
     }
 
@@ -220,6 +221,7 @@ mod tests {
         assert_eq!(status.actions.len(), 1);
         assert!(status.actions[0].object.ends_with("and 3 more"), "{}", status.actions[0].object);
         assert_eq!(status.actions[0].prior.as_deref(), Some(r#"{"/spec/suspend":false}"#));
+        assert_eq!(status.actions[0].until.as_deref(), Some("it is clear again"));
     }
 
     #[test]

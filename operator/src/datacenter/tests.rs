@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     index::{batch::Batch, feed::Index, nodes::Nodes, union::Union},
-    kernel::{driver::Queue, events::Events, executor::Inventory, lease::Fence, loan, writer::Writer},
+    kernel::{
+        driver::Queue, events::Events, executor::Inventory, lease::Fence, loan, trail::Trail, writer::Writer,
+    },
     prometheus::Clients,
 };
 
@@ -40,7 +42,12 @@ pub(crate) fn room(queue: &Arc<Queue>) -> Room {
             memory: std::sync::Mutex::default(),
         },
         executor: Executor {
-            writer: Writer::new(client.clone(), Fence::open_for(Duration::from_mins(1)), metrics.clone()),
+            writer: Writer::new(
+                client.clone(),
+                Fence::open_for(Duration::from_mins(1)),
+                metrics.clone(),
+                Trail::new("test", std::io::sink()),
+            ),
             events: Events::new(client, "test"),
             inventory,
         },

@@ -7,7 +7,7 @@
 use banyan_crds::v1alpha1::{Action, ActionRecord, DataCenter};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
+use kube::{ResourceExt, core::ApiResource};
 use serde_json::Value;
 
 use super::{
@@ -17,12 +17,12 @@ use super::{
 };
 use crate::kernel::{
     executor::{Deed, Done},
-    plan::Owner,
+    plan::{Found, ObjectRef, Owner},
 };
 
 /// Records of what stands or was given back and is in no record of `told`: loans that stand for what is only now taken,
 /// loans that were made after the action was told last, and loans of which nothing stands any more for what is only now
-/// undone. `entries` are those for the same decision.
+/// undone. `entries` are those for the same decision. And the same for the trail.
 pub fn records(
     dc: &DataCenter,
     owner: &Owner,
@@ -31,9 +31,9 @@ pub fn records(
     entries: &Entries,
     told: &[ActionRecord],
     now: Timestamp,
-) -> Vec<ActionRecord> {
+) -> (Vec<ActionRecord>, Vec<Found>) {
     let site = dc.name_any();
-    let taken: Vec<Done> = decision
+    let mut found: Vec<Found> = decision
         .engaged
         .iter()
         .flat_map(|(action, _)| {
@@ -44,10 +44,10 @@ pub fn records(
                     let made = loan.record.at.parse().ok();
                     new || !is_told(&holds::name(*action), &loan.object.to_string(), made, told, now)
                 })
-                .map(|loan| Done {
-                    deed: Deed::Borrowed,
-                    object: loan.object.to_string(),
-                    action: Some(holds::name(*action)),
+                .map(|loan| Found {
+                    what: Deed::Borrowed,
+                    object: loan.object,
+                    action: holds::name(*action),
                     prior: Value::Object(
                         loan.record
                             .fields
@@ -55,12 +55,13 @@ pub fn records(
                             .map(|lent| (lent.field.pointer.clone(), lent.prior.clone()))
                             .collect(),
                     ),
-                    kept: Vec::new(),
                     why: decision.message.clone(),
+                    until: Some(holds::UNTIL.to_owned()),
                 })
         })
         .collect();
-    let undone = decision
+    let taken: Vec<Done> = found.iter().map(done).collect();
+    let undone: Vec<_> = decision
         .undone
         .iter()
         .filter(|action| {
@@ -72,7 +73,7 @@ pub fn records(
         .filter_map(|action| {
             let name = holds::name(*action);
             let taken = told.iter().rev().find(|record| record.action == name)?;
-            Some(ActionRecord {
+            Some((name.clone(), ActionRecord {
                 at: Time(now),
                 action: format!("Undo{name}"),
                 object: taken.object.clone(),
@@ -80,9 +81,38 @@ pub fn records(
                 why: "nothing was on loan any more: there was nothing else to give back, or a run that was ended before it could say so has done it"
                     .to_owned(),
                 until: None,
-            })
-        });
-    settle::records(&taken, now).into_iter().chain(undone).collect()
+            }))
+        })
+        .collect();
+    // What had been on which object is not known any more: it is told of the site.
+    found.extend(undone.iter().map(|(action, record)| Found {
+        what: Deed::Returned,
+        object: ObjectRef {
+            resource: ApiResource::erase::<DataCenter>(&()),
+            namespace: None,
+            name: dc.name_any(),
+            uid: dc.uid(),
+        },
+        action: action.clone(),
+        prior: Value::Null,
+        why: record.why.clone(),
+        until: None,
+    }));
+    let undone = undone.into_iter().map(|(_, record)| record);
+    (settle::records(&taken, now).into_iter().chain(undone).collect(), found)
+}
+
+fn done(found: &Found) -> Done {
+    let Found { what, object, action, prior, why, until } = found;
+    Done {
+        deed: *what,
+        object: object.to_string(),
+        action: Some(action.clone()),
+        prior: prior.clone(),
+        kept: Vec::new(),
+        why: why.clone(),
+        until: until.clone(),
+    }
 }
 
 /// Whether a loan of `action` from `object`, made at `made`, is in a record: in one that is younger, or, of the same
@@ -162,10 +192,10 @@ mod tests {
         let estate = Estate { nodes: vec![node], batch: vec![], queues_known: true };
         let entries =
             holds::entries(&dc, &owner, "ns", &decision.engaged, &decision.undone, &estate, "violated");
-        records(&dc, &owner, decision, &estate, &entries, told, Timestamp::UNIX_EPOCH)
-            .into_iter()
-            .map(|record| (record.action, record.object, record.prior))
-            .collect()
+        let (records, found) = records(&dc, &owner, decision, &estate, &entries, told, Timestamp::UNIX_EPOCH);
+        // What is told is in the trail too.
+        assert_eq!(records.len(), found.len());
+        records.into_iter().map(|record| (record.action, record.object, record.prior)).collect()
     }
 
     fn taken() -> ActionRecord {

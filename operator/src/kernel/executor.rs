@@ -12,12 +12,14 @@ use kube::api::DynamicObject;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+pub use super::trail::Deed;
 use super::{
     digest,
     events::Events,
     loan::{self, Decision, Nothing},
     overlay::Overlay,
-    plan::{Defence, FINALIZER, Notice, ObjectRef, Own, Owner, Plan, Undo},
+    plan::{Defence, FINALIZER, Found, Notice, ObjectRef, Own, Owner, Plan, Undo},
+    trail::{Ground, Outcome as Told, Principal},
     writer::{WriteError, Writer},
 };
 
@@ -64,19 +66,11 @@ pub struct Subject<S> {
     pub version: String,
 }
 
-/// What was done to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// Made or changed an own object.
-    Ensured,
-    /// Put an own object back that another manager had changed.
-    PutBack,
-    /// Deleted an own object.
-    Removed,
-    /// Borrowed a field.
-    Borrowed,
-    /// Gave a field back.
-    Returned,
+/// For whom something is done: in the words of labels and loans, and in those of the trail.
+#[derive(Clone, Copy)]
+struct Behalf<'a> {
+    owner: &'a Owner,
+    principal: &'a Principal,
 }
 
 /// One thing done.
@@ -94,6 +88,8 @@ pub struct Done {
     pub kept: Vec<String>,
     /// Why.
     pub why: String,
+    /// Until when, as far as that is known.
+    pub until: Option<String>,
 }
 
 /// What the executor met.
@@ -109,6 +105,22 @@ pub struct Outcome {
     pub failures: Vec<WriteError>,
     /// Nothing was borrowed: the finalizer without which nothing may be could not be put on.
     pub abandoned: bool,
+}
+
+impl Done {
+    /// The ground of it, for the trail.
+    fn ground<'a>(&'a self, principal: &'a Principal) -> Ground<'a> {
+        let Self { deed, object: _, action, prior, kept, why, until } = self;
+        Ground {
+            what: *deed,
+            action: action.as_deref(),
+            prior,
+            kept,
+            why,
+            until: until.as_deref(),
+            principal,
+        }
+    }
 }
 
 impl Outcome {
@@ -150,10 +162,13 @@ impl Executor {
     where
         S: Clone + PartialEq + Serialize + DeserializeOwned,
     {
-        let Plan { owner, finalizer, undo, mut own, mut keep, mut borrow, status, notices, next: _ } = plan;
+        let Plan { owner, finalizer, undo, mut own, mut keep, mut borrow, status, notices, found, next: _ } =
+            plan;
         let mut outcome = Outcome::default();
+        let principal = Principal::new(&subject.object, subject.generation);
+        let behalf = Behalf { owner: &owner, principal: &principal };
         let held = if finalizer && !subject.finalizer {
-            self.set_finalizer(&subject.object, true).await
+            self.set_finalizer(&subject.object, true, &principal).await
         } else {
             Ok(true)
         };
@@ -164,18 +179,17 @@ impl Executor {
             borrow.clear();
             keep.extend(own.extract_if(.., |own| own.lends).map(|own| own.object));
         }
-        let trail = |done: &Done| trail(&owner, subject.generation, done);
-        let unwound = self.unwind(&undo, &owner, &mut outcome, trail).await;
+        let unwound = self.unwind(&undo, behalf, &mut outcome).await;
         let known = self.inventory.of(&owner);
         let mut ranked = own;
         ranked.sort_by_key(Own::rank);
         for rank in ranked.chunk_by(|a, b| a.rank() == b.rank()) {
-            let ensured = rank.iter().map(|own| self.ensure(own, &owner, &known));
-            note(&mut outcome, at_once(ensured, trail).await);
+            let ensured = rank.iter().map(|own| self.ensure(own, behalf, &known));
+            note(&mut outcome, at_once(ensured).await);
         }
         for group in borrow {
-            let borrowed = group.iter().map(|loan| self.borrow(loan, &owner, now));
-            note(&mut outcome, at_once(borrowed, trail).await);
+            let borrowed = group.iter().map(|loan| self.borrow(loan, behalf, now));
+            note(&mut outcome, at_once(borrowed).await);
         }
         // What is no longer planned may have been taken before what could not be given back.
         let stale: Vec<_> = unwound
@@ -190,13 +204,18 @@ impl Executor {
                 why: "no longer planned".to_owned(),
             })
             .collect();
-        note(&mut outcome, at_once(stale.iter().map(|entry| self.undo(entry, &owner)), trail).await);
+        note(&mut outcome, at_once(stale.iter().map(|entry| self.undo(entry, behalf))).await);
 
         outcome.in_order();
         let met = told(&outcome);
         // What is planned to be told follows from the status: while that is not written, it is planned again.
         let planned = match self.finish(subject, status, overlay, settle, &outcome).await {
-            Ok(()) => notices,
+            Ok(()) => {
+                for found in &found {
+                    self.find(found, &principal);
+                }
+                notices
+            }
             Err(error) => {
                 outcome.failures.push(error);
                 Vec::new()
@@ -208,7 +227,7 @@ impl Executor {
         if !finalizer
             && subject.finalizer
             && outcome.failures.is_empty()
-            && let Err(error) = self.set_finalizer(&subject.object, false).await
+            && let Err(error) = self.set_finalizer(&subject.object, false, &principal).await
         {
             outcome.failures.push(error);
         }
@@ -227,16 +246,10 @@ impl Executor {
 
     /// Takes back group by group. What was taken last is given back first, so a group that could not be given back stops
     /// those after it. Says whether all were tried.
-    async fn unwind(
-        &self,
-        undo: &[Vec<Undo>],
-        owner: &Owner,
-        outcome: &mut Outcome,
-        trail: impl Fn(&Done) + Copy,
-    ) -> bool {
+    async fn unwind(&self, undo: &[Vec<Undo>], behalf: Behalf<'_>, outcome: &mut Outcome) -> bool {
         for group in undo {
             let before = outcome.failures.len();
-            note(outcome, at_once(group.iter().map(|entry| self.undo(entry, owner)), trail).await);
+            note(outcome, at_once(group.iter().map(|entry| self.undo(entry, behalf))).await);
             if outcome.failures.len() > before {
                 return false;
             }
@@ -245,16 +258,36 @@ impl Executor {
     }
 
     /// Takes the finalizer off a resource for which nothing stands any more.
-    pub async fn release(&self, object: &ObjectRef) -> Result<(), WriteError> {
-        self.set_finalizer(object, false).await.map(drop)
+    pub async fn release(&self, object: &ObjectRef, generation: Option<i64>) -> Result<(), WriteError> {
+        self.set_finalizer(object, false, &Principal::new(object, generation)).await.map(drop)
     }
 
-    /// Gives back what stands for a resource that is gone. The failures are answered; the next look tries again.
-    pub async fn give_back_all(&self, owner: &Owner, undo: &[Undo]) -> Vec<WriteError> {
+    /// Gives back what stands for a resource that is gone, and that was `principal`. The failures are answered; the next
+    /// look tries again.
+    pub async fn give_back_all(
+        &self,
+        owner: &Owner,
+        principal: &Principal,
+        undo: &[Undo],
+    ) -> Vec<WriteError> {
         let mut outcome = Outcome::default();
-        let trail = |done: &Done| trail(owner, None, done);
-        note(&mut outcome, at_once(undo.iter().map(|entry| self.undo(entry, owner)), trail).await);
+        let behalf = Behalf { owner, principal };
+        note(&mut outcome, at_once(undo.iter().map(|entry| self.undo(entry, behalf))).await);
         outcome.failures
+    }
+
+    /// Leaves the trace of what was found done.
+    fn find(&self, found: &Found, principal: &Principal) {
+        let ground = Ground {
+            what: found.what,
+            action: Some(&found.action),
+            prior: &found.prior,
+            kept: &[],
+            why: &found.why,
+            until: found.until.as_deref(),
+            principal,
+        };
+        self.writer.trail().tell(&found.object, None, &ground, Told::Found);
     }
 
     /// Writes the status, if it differs from the one observed.
@@ -301,8 +334,8 @@ impl Executor {
         }
     }
 
-    async fn ensure(&self, own: &Own, owner: &Owner, known: &[Entry]) -> Met {
-        let manifest = own.manifest(owner);
+    async fn ensure(&self, own: &Own, behalf: Behalf<'_>, known: &[Entry]) -> Met {
+        let manifest = own.manifest(behalf.owner);
         let intent = digest::of_intent(&manifest);
         let entry = known.iter().find(|entry| same(&entry.object, &own.object));
         if let Some(entry) = entry
@@ -313,82 +346,93 @@ impl Executor {
         }
         // Made by us with this very intent, and yet different: somebody changed it.
         let drifted = entry.is_some_and(|entry| entry.intent.as_deref() == Some(&intent));
-        let applied = match self.writer.apply(&own.object, &manifest, false).await {
-            Err(error) => match (managers(error.status()), own.defence) {
-                (Some(others), Defence::PutBack) => {
-                    self.writer.apply(&own.object, &manifest, true).await.map(|object| (object, Some(others)))
-                }
-                (Some(others), Defence::Report) => return Met::Conflict(own.object.to_string(), others),
-                (None, _) => Err(error),
-            },
-            Ok(object) => Ok((object, drifted.then(|| "another client".to_owned()))),
+        let done = |by: Option<String>| Done {
+            deed: if by.is_some() { Deed::PutBack } else { Deed::Ensured },
+            object: own.object.to_string(),
+            action: own.action.clone(),
+            prior: by.map_or(Value::Null, |by| json!({ "changedBy": by })),
+            kept: Vec::new(),
+            why: own.why.clone(),
+            until: own.until.clone(),
         };
+        let mut told = done(drifted.then(|| "another client".to_owned()));
+        let mut applied =
+            self.writer.apply(&own.object, &manifest, false, &told.ground(behalf.principal)).await;
+        if let Some(others) = applied.as_ref().err().and_then(|error| managers(error.status())) {
+            if own.defence == Defence::Report {
+                return Met::Conflict(own.object.to_string(), others);
+            }
+            told = done(Some(others));
+            applied = self.writer.apply(&own.object, &manifest, true, &told.ground(behalf.principal)).await;
+        }
         match applied {
             Err(error) => Met::Failed(error),
-            Ok((object, by)) => {
+            Ok(object) => {
                 self.inventory.observed(&object);
-                Met::Done(Done {
-                    deed: if by.is_some() { Deed::PutBack } else { Deed::Ensured },
-                    object: own.object.to_string(),
-                    action: own.action.clone(),
-                    prior: by.map_or(Value::Null, |by| json!({ "changedBy": by })),
-                    kept: Vec::new(),
-                    why: own.why.clone(),
-                })
+                Met::Done(told)
             }
         }
     }
 
-    async fn borrow(&self, loan: &loan::Loan, owner: &Owner, now: jiff::Timestamp) -> Met {
-        let decide = |live: &Value| loan::take(live, loan, owner, now);
-        self.lend(&loan.object, &loan.action, &loan.why, Deed::Borrowed, decide).await
+    async fn borrow(&self, loan: &loan::Loan, behalf: Behalf<'_>, now: jiff::Timestamp) -> Met {
+        let decide = |live: &Value| loan::take(live, loan, behalf.owner, now);
+        let done = Done {
+            deed: Deed::Borrowed,
+            object: loan.object.to_string(),
+            action: Some(loan.action.clone()),
+            prior: Value::Null,
+            kept: Vec::new(),
+            why: loan.why.clone(),
+            until: loan.until.clone(),
+        };
+        self.lend(&loan.object, done, behalf.principal, decide).await
     }
 
-    async fn undo(&self, entry: &Undo, owner: &Owner) -> Met {
+    async fn undo(&self, entry: &Undo, behalf: Behalf<'_>) -> Met {
+        let done = |deed, object: &ObjectRef, action: Option<&String>, why: &str| Done {
+            deed,
+            object: object.to_string(),
+            action: action.cloned(),
+            prior: Value::Null,
+            kept: Vec::new(),
+            why: why.to_owned(),
+            until: None,
+        };
         match entry {
             Undo::Remove { object, action, why } => {
                 // Only what is known to be ours, and exactly that object.
-                let known = self.inventory.of(owner).into_iter().find(|entry| same(&entry.object, object));
+                let known = self.inventory.of(behalf.owner);
+                let known = known.into_iter().find(|entry| same(&entry.object, object));
                 let Some(Entry { object, .. }) = known else {
                     // The end of an action is told, also when a run before was killed before it could tell it.
-                    return action.as_ref().map_or(Met::Nothing, |action| {
-                        Met::Done(Done {
-                            deed: Deed::Removed,
-                            object: object.to_string(),
-                            action: Some(action.clone()),
-                            prior: Value::Null,
-                            kept: Vec::new(),
-                            why: format!("{why}; it was gone already"),
-                        })
-                    });
+                    let Some(action) = action else { return Met::Nothing };
+                    let why = format!("{why}; it was gone already");
+                    let done = done(Deed::Removed, object, Some(action), &why);
+                    self.writer.trail().tell(object, None, &done.ground(behalf.principal), Told::Found);
+                    return Met::Done(done);
                 };
-                if let Err(error) = self.writer.delete(&object).await {
+                let done = done(Deed::Removed, &object, action.as_ref(), why);
+                if let Err(error) = self.writer.delete(&object, &done.ground(behalf.principal)).await {
                     return Met::Failed(error);
                 }
                 self.inventory.removed(&object);
-                Met::Done(Done {
-                    deed: Deed::Removed,
-                    object: object.to_string(),
-                    action: action.clone(),
-                    prior: Value::Null,
-                    kept: Vec::new(),
-                    why: why.clone(),
-                })
+                Met::Done(done)
             }
             Undo::Return { object, action, terms, why } => {
-                let decide = |live: &Value| loan::give_back(live, object, action, terms, owner);
-                self.lend(object, action, why, Deed::Returned, decide).await
+                let decide = |live: &Value| loan::give_back(live, object, action, terms, behalf.owner);
+                let done = done(Deed::Returned, object, Some(action), why);
+                self.lend(object, done, behalf.principal, decide).await
             }
         }
     }
 
-    /// Reads the object as it is now, decides, and sends the patch; again when somebody wrote in between.
+    /// Reads the object as it is now, decides, and sends the patch; again when somebody wrote in between. `done` is what is
+    /// done then, before the values are known.
     async fn lend(
         &self,
         object: &ObjectRef,
-        action: &str,
-        why: &str,
-        deed: Deed,
+        mut done: Done,
+        principal: &Principal,
         decide: impl Fn(&Value) -> Decision,
     ) -> Met {
         let mut attempt = 0;
@@ -402,8 +446,11 @@ impl Executor {
                 }
                 Err(error) => return Met::Failed(error),
             };
-            let (patch, prior, kept) = match decide(&json!(live)) {
-                Decision::Patch { patch, prior, kept } => (patch, prior, kept),
+            let patch = match decide(&json!(live)) {
+                Decision::Patch { patch, prior, kept } => {
+                    (done.prior, done.kept) = (prior, kept);
+                    patch
+                }
                 Decision::Nothing(nothing) => {
                     self.inventory.observed(&live);
                     return match nothing {
@@ -417,17 +464,10 @@ impl Executor {
                     };
                 }
             };
-            match self.writer.patch(object, patch).await {
+            match self.writer.patch(object, patch, &done.ground(principal)).await {
                 Ok(written) => {
                     self.inventory.observed(&written);
-                    return Met::Done(Done {
-                        deed,
-                        object: object.to_string(),
-                        action: Some(action.to_owned()),
-                        prior,
-                        kept,
-                        why: why.to_owned(),
-                    });
+                    return Met::Done(done);
                 }
                 Err(error) if error.is_stale() && attempt < ATTEMPTS => {}
                 Err(error) if error.is_not_found() => return Met::Nothing,
@@ -437,7 +477,20 @@ impl Executor {
     }
 
     /// Puts the finalizer on or takes it off. False if it cannot be put on, because the object is on its way out.
-    async fn set_finalizer(&self, object: &ObjectRef, wanted: bool) -> Result<bool, WriteError> {
+    async fn set_finalizer(
+        &self,
+        object: &ObjectRef,
+        wanted: bool,
+        principal: &Principal,
+    ) -> Result<bool, WriteError> {
+        let (what, why) = if wanted {
+            (
+                Deed::FinalizerSet,
+                "something is on loan for it, or about to be, which has to be given back before it goes",
+            )
+        } else {
+            (Deed::FinalizerCleared, "nothing is on loan for it any more")
+        };
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -446,6 +499,7 @@ impl Executor {
                 return Ok(!wanted);
             }
             let mut finalizers = live.metadata.finalizers.clone().unwrap_or_default();
+            let prior = json!({ "/metadata/finalizers": live.metadata.finalizers });
             if finalizers.iter().any(|name| name == FINALIZER) == wanted {
                 return Ok(true);
             }
@@ -463,12 +517,9 @@ impl Executor {
                 {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
             ]);
             let patch = serde_json::from_value(patch).unwrap_or_default();
-            match self.writer.patch(object, patch).await {
-                Ok(_) => {
-                    let verb = if wanted { "put on" } else { "taken off" };
-                    tracing::info!(target: "banyan::trail", what = "Finalizer", object = %object, why = verb, "wrote");
-                    return Ok(true);
-                }
+            let ground = Ground { what, action: None, prior: &prior, kept: &[], why, until: None, principal };
+            match self.writer.patch(object, patch, &ground).await {
+                Ok(_) => return Ok(true),
                 Err(error) if error.is_not_found() => return Ok(!wanted),
                 Err(error) if error.is_stale() && attempt < ATTEMPTS => {}
                 Err(error) => return Err(error),
@@ -486,19 +537,10 @@ enum Met {
     Failed(WriteError),
 }
 
-/// Runs a bounded number of writes at once. `trail` hears of each as soon as it is done: a process that is killed has
-/// left the traces of what it did.
-async fn at_once(work: impl Iterator<Item = impl Future<Output = Met>>, trail: impl Fn(&Done)) -> Vec<Met> {
+/// Runs a bounded number of writes at once.
+async fn at_once(work: impl Iterator<Item = impl Future<Output = Met>>) -> Vec<Met> {
     let work: Vec<_> = work.collect();
-    stream::iter(work)
-        .buffer_unordered(CONCURRENCY)
-        .inspect(|met| {
-            if let Met::Done(done) = met {
-                trail(done);
-            }
-        })
-        .collect()
-        .await
+    stream::iter(work).buffer_unordered(CONCURRENCY).collect().await
 }
 
 fn note(outcome: &mut Outcome, met: Vec<Met>) {
@@ -569,23 +611,6 @@ fn told(outcome: &Outcome) -> Vec<Notice> {
         ));
     }
     notices
-}
-
-/// Every use has a ground, every step leaves a trace: one structured line a write.
-fn trail(owner: &Owner, generation: Option<i64>, done: &Done) {
-    let Done { deed, object, action, prior, kept, why } = done;
-    tracing::info!(
-        target: "banyan::trail",
-        what = ?deed,
-        object,
-        action = action.as_deref().unwrap_or_default(),
-        prior = %prior,
-        kept = kept.join(","),
-        why,
-        owner = %owner,
-        generation = generation.unwrap_or_default(),
-        "wrote"
-    );
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Loan {
     pub guard: Guard,
     /// Why, for the trail.
     pub why: String,
+    /// Until when, as far as that is known.
+    pub until: Option<String>,
 }
 
 /// One field and the value it is to have.

@@ -20,4 +20,5 @@ pub mod metrics;
 pub mod overlay;
 pub mod plan;
 pub mod remote;
+pub mod trail;
 pub mod writer;

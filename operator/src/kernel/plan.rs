@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use kube::core::ApiResource;
 use serde_json::Value;
 
-use super::loan::{Loan, Term};
+use super::{
+    loan::{Loan, Term},
+    trail::Deed,
+};
 
 /// Field manager of every server-side apply.
 pub const FIELD_MANAGER: &str = "banyan";
@@ -86,6 +89,8 @@ pub struct Own {
     pub action: Option<String>,
     /// Why it is made, for the trail.
     pub why: String,
+    /// Until when it stands, as far as that is known.
+    pub until: Option<String>,
 }
 
 impl Own {
@@ -182,6 +187,23 @@ impl Notice {
     }
 }
 
+/// Something that is found done and was never told: a process was ended before it could, or somebody else has done it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// What was done.
+    pub what: Deed,
+    /// On what.
+    pub object: ObjectRef,
+    /// For which action.
+    pub action: String,
+    /// Values before.
+    pub prior: Value,
+    /// Why.
+    pub why: String,
+    /// Until when it stands, as far as that is known.
+    pub until: Option<String>,
+}
+
 /// Everything that is to be done for one resource. Made by a pure function, carried out by the executor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan<S> {
@@ -201,6 +223,8 @@ pub struct Plan<S> {
     pub status: S,
     /// What to tell.
     pub notices: Vec<Notice>,
+    /// What is put into the trail although nothing is written.
+    pub found: Vec<Found>,
     /// When to look again.
     pub next: std::time::Duration,
 }

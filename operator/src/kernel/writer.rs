@@ -14,6 +14,7 @@ use super::{
     lease::Fence,
     metrics::KernelMetrics,
     plan::{FIELD_MANAGER, ObjectRef},
+    trail::{Ground, Outcome, Trail},
 };
 
 /// No single write takes longer.
@@ -96,6 +97,15 @@ impl WriteError {
         }
     }
 
+    /// It was sent, as far as is known, and nobody has said what became of it.
+    fn is_unanswered(&self) -> bool {
+        match self {
+            Self::Timeout { .. } => true,
+            Self::Api { source, .. } => !matches!(source.as_ref(), kube::Error::Api(_)),
+            Self::Fenced { .. } | Self::LoanUnreadable { .. } => false,
+        }
+    }
+
     /// The object is gone.
     pub fn is_not_found(&self) -> bool {
         self.status().is_some_and(kube::core::Status::is_not_found)
@@ -121,12 +131,18 @@ pub struct Writer {
     client: Client,
     fence: Fence,
     metrics: KernelMetrics,
+    trail: Trail,
 }
 
 impl Writer {
-    /// A writer that is bound by `fence`.
-    pub fn new(client: Client, fence: Fence, metrics: KernelMetrics) -> Self {
-        Self { client, fence, metrics }
+    /// A writer that is bound by `fence` and leaves its traces in `trail`.
+    pub fn new(client: Client, fence: Fence, metrics: KernelMetrics, trail: Trail) -> Self {
+        Self { client, fence, metrics, trail }
+    }
+
+    /// The trail, for what is told and not written.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
     }
 
     /// Whether this replica may write.
@@ -159,10 +175,13 @@ impl Writer {
         object: &ObjectRef,
         manifest: &Value,
         force: bool,
+        ground: &Ground<'_>,
     ) -> Result<DynamicObject, WriteError> {
         let api = self.api(&object.resource, object.namespace.as_deref());
         let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
-        self.write(object, "apply", api.patch(&object.name, &params, &Patch::Apply(manifest))).await
+        let patch = Patch::Apply(manifest);
+        let written = self.write(object, "apply", api.patch(&object.name, &params, &patch)).await;
+        self.trailed(object, ground, written)
     }
 
     /// Server-side apply of the status, with force: a status has one author. Answers the metadata: what was written is
@@ -182,14 +201,21 @@ impl Writer {
     }
 
     /// JSON Patch.
-    pub async fn patch(&self, object: &ObjectRef, patch: JsonPatch) -> Result<DynamicObject, WriteError> {
+    pub async fn patch(
+        &self,
+        object: &ObjectRef,
+        patch: JsonPatch,
+        ground: &Ground<'_>,
+    ) -> Result<DynamicObject, WriteError> {
         let api = self.api(&object.resource, object.namespace.as_deref());
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        self.write(object, "patch", api.patch(&object.name, &params, &Patch::Json::<()>(patch))).await
+        let patch = Patch::Json::<()>(patch);
+        let written = self.write(object, "patch", api.patch(&object.name, &params, &patch)).await;
+        self.trailed(object, ground, written)
     }
 
     /// Delete exactly the object that is meant, by uid. One that is gone already counts as deleted.
-    pub async fn delete(&self, object: &ObjectRef) -> Result<(), WriteError> {
+    pub async fn delete(&self, object: &ObjectRef, ground: &Ground<'_>) -> Result<(), WriteError> {
         let api = self.api(&object.resource, object.namespace.as_deref());
         let params = DeleteParams {
             preconditions: object
@@ -199,12 +225,42 @@ impl Writer {
             ..DeleteParams::background()
         };
         match self.write(object, "delete", api.delete(&object.name, &params)).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() => Ok(()),
-            // Another object by that name is not ours to delete.
-            Err(error) if error.status().is_some_and(kube::core::Status::is_conflict) => Ok(()),
-            Err(error) => Err(error),
+            Ok(_) => {
+                self.trail.tell(object, None, ground, Outcome::Written);
+                Ok(())
+            }
+            // Gone, or another object by that name, which is not ours to delete.
+            Err(error)
+                if error.is_not_found() || error.status().is_some_and(kube::core::Status::is_conflict) =>
+            {
+                self.trail.tell(object, None, ground, Outcome::Found);
+                Ok(())
+            }
+            Err(error) => {
+                if error.is_unanswered() {
+                    self.trail.tell(object, None, ground, Outcome::Unanswered);
+                }
+                Err(error)
+            }
         }
+    }
+
+    /// Leaves the trace of a write before its answer is handed on.
+    fn trailed(
+        &self,
+        object: &ObjectRef,
+        ground: &Ground<'_>,
+        written: Result<DynamicObject, WriteError>,
+    ) -> Result<DynamicObject, WriteError> {
+        match &written {
+            Ok(live) => self.trail.tell(object, live.metadata.uid.as_deref(), ground, Outcome::Written),
+            Err(error) if error.is_unanswered() => {
+                self.trail.tell(object, None, ground, Outcome::Unanswered);
+            }
+            // Refused: nothing has happened.
+            Err(_) => {}
+        }
+        written
     }
 
     async fn write<T>(

@@ -211,6 +211,7 @@ mod tests {
             fields: vec![field],
             guard: loan::Guard::None,
             why: String::new(),
+            until: None,
         };
         assert_eq!(taken(&loan, &json!({"/spec/suspend": null})), "/spec/suspend absent → true");
         let record = json!({"owner": "datacenter.a", "at": "", "fields": [

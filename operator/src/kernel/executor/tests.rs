@@ -11,6 +11,7 @@ use crate::kernel::{
     lease::Fence,
     loan::{Field, Guard, Loan},
     metrics::KernelMetrics,
+    trail::Trail,
 };
 
 fn map(name: &str) -> ObjectRef {
@@ -41,7 +42,12 @@ async fn tried(finalizer: bool, undo: Vec<Vec<Undo>>) -> Vec<String> {
     let client = Client::try_from(config).unwrap();
     let metrics = KernelMetrics::new(&Registry::new()).unwrap();
     let executor = Executor {
-        writer: Writer::new(client.clone(), Fence::open_for(Duration::from_mins(1)), metrics),
+        writer: Writer::new(
+            client.clone(),
+            Fence::open_for(Duration::from_mins(1)),
+            metrics,
+            Trail::new("test", std::io::sink()),
+        ),
         events: Events::new(client, "test"),
         inventory: Arc::new(Stale),
     };
@@ -62,6 +68,7 @@ async fn tried(finalizer: bool, undo: Vec<Vec<Undo>>) -> Vec<String> {
         lends,
         action: None,
         why: String::new(),
+        until: None,
     };
     let loan = Loan {
         object: map("borrowed"),
@@ -69,6 +76,7 @@ async fn tried(finalizer: bool, undo: Vec<Vec<Undo>>) -> Vec<String> {
         fields: vec![Field { pointer: "/data/x".into(), set: json!("y"), element_keys: vec![] }],
         guard: Guard::None,
         why: String::new(),
+        until: None,
     };
     let plan = Plan {
         owner: Owner { kind: "datacenter", name: "a".into() },
@@ -79,6 +87,7 @@ async fn tried(finalizer: bool, undo: Vec<Vec<Undo>>) -> Vec<String> {
         borrow: vec![vec![loan]],
         status: json!({}),
         notices: vec![],
+        found: vec![],
         next: Duration::ZERO,
     };
     let outcome = executor

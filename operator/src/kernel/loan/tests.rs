@@ -46,6 +46,7 @@ fn suspend(kind: &str) -> Loan {
         fields: vec![Field { pointer: "/spec/suspend".into(), set: json!(true), element_keys: vec![] }],
         guard: if kind == "Job" { Guard::NeverStarted(LABEL) } else { Guard::None },
         why: "test".into(),
+        until: None,
     }
 }
 
@@ -67,6 +68,7 @@ fn taint() -> Loan {
         ],
         guard: Guard::None,
         why: "test".into(),
+        until: None,
     }
 }
 
