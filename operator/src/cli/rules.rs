@@ -26,22 +26,78 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::*;
+
+    /// The rules that are alerts.
+    fn alerts() -> Vec<Value> {
+        let file: Value = serde_yaml::from_str(ALERTS).unwrap();
+        let groups = file["groups"].as_array().unwrap();
+        let rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
+        let alerts: Vec<_> = rules.filter(|rule| rule["alert"].is_string()).cloned().collect();
+        assert!(alerts.len() >= 11);
+        alerts
+    }
+
+    /// What a template takes from the alert: `$value`, `$labels.…`.
+    fn variables(template: &str) -> BTreeSet<&str> {
+        let words =
+            template.split(|letter: char| !(letter.is_ascii_alphanumeric() || "$._".contains(letter)));
+        words.filter(|word| word.starts_with('$')).collect()
+    }
 
     #[test]
     fn every_alert_has_a_runbook_under_the_base_that_is_replaced() {
-        let file: serde_json::Value = serde_yaml::from_str(ALERTS).unwrap();
-        let mut alerts = 0;
-        for group in file["groups"].as_array().unwrap() {
-            for rule in group["rules"].as_array().unwrap() {
-                let Some(alert) = rule["alert"].as_str() else { continue };
-                alerts += 1;
-                assert_eq!(rule["annotations"]["runbook_url"], format!("{RUNBOOKS}{alert}.md"), "{alert}");
-                let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join(format!("../docs/runbooks/{alert}.md"));
-                assert!(page.exists(), "{alert} has no page {}", page.display());
+        for rule in alerts() {
+            let alert = rule["alert"].as_str().unwrap();
+            assert_eq!(rule["annotations"]["runbook_url"], format!("{RUNBOOKS}{alert}.md"), "{alert}");
+        }
+    }
+
+    #[test]
+    fn every_alert_speaks_english_and_chinese_of_the_same_things() {
+        let expected =
+            BTreeSet::from(["summary", "description", "summary_zh", "description_zh", "runbook_url"]);
+        let chinese =
+            |text: &str| text.chars().filter(|letter| ('\u{4e00}'..='\u{9fff}').contains(letter)).count();
+        for rule in alerts() {
+            let alert = rule["alert"].as_str().unwrap();
+            let annotations = rule["annotations"].as_object().unwrap();
+            assert_eq!(annotations.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected, "{alert}");
+            let text = |key: &str| annotations[key].as_str().unwrap();
+            for summary in ["summary", "summary_zh"] {
+                assert!(
+                    !text(summary).contains("{{"),
+                    "{alert}: {summary} is not the same for all its alerts"
+                );
+            }
+            assert_eq!(variables(text("description")), variables(text("description_zh")), "{alert}");
+            for (english, translation) in [("summary", "summary_zh"), ("description", "description_zh")] {
+                assert_eq!(chinese(text(english)), 0, "{alert}: {english}");
+                assert!(chinese(text(translation)) >= 5, "{alert}: {translation} is not Chinese");
+                assert!(
+                    text(translation).ends_with('。'),
+                    "{alert}: {translation} does not end as a sentence"
+                );
+                assert!(!text(translation).contains("。 "), "{alert}: {translation} has a line break in it");
             }
         }
-        assert!(alerts >= 6);
+    }
+
+    /// What routes an alert is on it: the site and the district, or neither.
+    #[test]
+    fn every_alert_about_a_site_takes_the_district_along_and_is_never_lost_for_it() {
+        for rule in alerts() {
+            let (alert, expr) = (rule["alert"].as_str().unwrap(), rule["expr"].as_str().unwrap());
+            if expr.contains("data_center") {
+                let join = ") * on (data_center) group_left (district) (\n";
+                let (_, join) = expr.split_once(join).unwrap_or_else(|| panic!("{alert} has no district"));
+                let without = "or on (data_center) group by (data_center) (banyan_datacenter_";
+                assert!(join.contains(without), "{alert} is lost where the district is not known");
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use banyan_crds::v1alpha1::{Action, DataCenter, DataCenterStatus, EnforcementState, Verdict};
+use banyan_crds::v1alpha1::{Action, DataCenter, DataCenterStatus, EnforcementState, Location, Verdict};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use prometheus::{
     core::{Collector, Desc},
@@ -34,6 +34,7 @@ macro_rules! metrics {
 }
 
 metrics! {
+    Info = "info", "1 for each site, with what its spec says of it: region, city, district, class", None;
     Pue = "pue_ratio", "PUE over a window", Some("window");
     Target = "pue_target_ratio", "PUE target: of today, and weighted over the annual span", Some("horizon");
     Judged = "verdict", "1 for the verdict that holds, by horizon", Some("verdict");
@@ -91,11 +92,15 @@ struct Figure {
 
 /// The figures of one site.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures(Vec<Figure>);
+pub struct Figures {
+    values: Vec<Figure>,
+    /// Where the site is and what it is: labels that stand in the spec, as they are. One series a site.
+    info: Vec<(&'static str, String)>,
+}
 
 impl Figures {
     fn set(&mut self, id: Id, label: impl Into<Cow<'static, str>>, value: f64) {
-        self.0.push(Figure { id, label: label.into(), extra: None, value });
+        self.values.push(Figure { id, label: label.into(), extra: None, value });
     }
 
     fn set_if(&mut self, id: Id, label: &'static str, value: Option<f64>) {
@@ -105,7 +110,7 @@ impl Figures {
     }
 
     fn set_by(&mut self, id: Id, label: &'static str, extra: (&'static str, &'static str), value: f64) {
-        self.0.push(Figure { id, label: label.into(), extra: Some(extra), value });
+        self.values.push(Figure { id, label: label.into(), extra: Some(extra), value });
     }
 
     /// Takes the figures from what was seen and judged.
@@ -120,6 +125,11 @@ impl Figures {
         status: &DataCenterStatus,
         maintenance: bool,
     ) {
+        let Location { region, city, district, time_zone: _ } = &dc.spec.location;
+        let class = dc.spec.class.map(|class| format!("{class:?}"));
+        let known = [("region", region), ("city", city), ("district", district), ("class", &class)];
+        self.info = known.into_iter().filter_map(|(label, value)| Some((label, value.clone()?))).collect();
+        self.set(Id::Info, "", 1.0);
         self.set(Id::Maintenance, "", f64::from(u8::from(maintenance)));
         if let Some(racks) = &dc.spec.racks {
             self.set(Id::Racks, "standard", racks.standard as f64);
@@ -339,13 +349,16 @@ impl Collector for Board {
         let sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut families: BTreeMap<Id, Vec<Metric>> = BTreeMap::new();
         for (name, figures) in sites.iter() {
-            for figure in &figures.0 {
+            for figure in &figures.values {
                 let mut labels = vec![pair("data_center", name)];
                 if let Some(label) = DEFINITIONS[figure.id as usize].2 {
                     labels.push(pair(label, &figure.label));
                 }
                 if let Some((label, value)) = figure.extra {
                     labels.push(pair(label, value));
+                }
+                if figure.id == Id::Info {
+                    labels.extend(figures.info.iter().map(|(label, value)| pair(label, value)));
                 }
                 let mut gauge = Gauge::default();
                 gauge.set_value(figure.value);
@@ -389,12 +402,15 @@ mod tests {
         figures.set(Id::Pue, "annual", 1.27);
         figures.set_by(Id::Judged, "Violated", ("horizon", "annual"), 1.0);
         figures.set(Id::Maintenance, "", 0.0);
+        figures.set(Id::Info, "", 1.0);
+        figures.info = vec![("district", "长乐区".to_owned())];
         board.show("changle-1", figures);
         let text = crate::kernel::metrics::render(&registry).unwrap();
         for line in [
             r#"banyan_datacenter_pue_ratio{data_center="changle-1",window="annual"} 1.27"#,
             r#"banyan_datacenter_verdict{data_center="changle-1",verdict="Violated",horizon="annual"} 1"#,
             r#"banyan_datacenter_maintenance{data_center="changle-1"} 0"#,
+            r#"banyan_datacenter_info{data_center="changle-1",district="长乐区"} 1"#,
             "# TYPE banyan_datacenter_pue_ratio gauge",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
