@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use banyan::datacenter::holds::owner_reference;
-use banyan::datacenter::ledger::{Day, Flags, Ledger};
+use banyan::datacenter::ledger::{Day, Ledger};
 use banyan::datacenter::observe::{LEDGER_KEY, METERS_KEY};
 use banyan::datacenter::plan::LEDGER_ROLE;
 use banyan::datacenter::spec::Site;
@@ -174,15 +174,9 @@ impl Scene {
         let mut before = self.city.reading(site, midnight(date)?);
         while date <= last {
             let after = self.city.reading(site, midnight(date.tomorrow()?)?);
-            days.push(Day {
-                date,
-                facility_wh: after.facility_wh - before.facility_wh,
-                it_wh: after.it_wh - before.it_wh,
-                facility_coverage: 10_000,
-                it_coverage: 10_000,
-                flags: Flags::default(),
-                extras: None,
-            });
+            let (facility_wh, it_wh) =
+                (after.facility_wh - before.facility_wh, after.it_wh - before.it_wh);
+            days.push(Day::full(date, facility_wh, it_wh));
             (before, date) = (after, date.tomorrow()?);
         }
         Ok(days.into_iter().collect())

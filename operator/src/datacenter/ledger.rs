@@ -1,22 +1,14 @@
 //! The daily ledger of a site: what each closed day has used.
 //!
 //! Twelve months of readings outlive what most Prometheus servers keep, so the operator keeps one row a day: about fifty
-//! bytes, twenty kilobytes in all, in a `ConfigMap` that the `DataCenter` owns. Rows are written once. Readings that arrive
-//! late may change a row for three days; after that it stands.
+//! bytes, sixty kilobytes in all, in a `ConfigMap` that the `DataCenter` owns. Rows are written once. Readings that arrive
+//! late may change a row for three days; after that it stands. What a person has put in ([`Flags::IMPORTED`]) stands until a
+//! person changes it, also against readings that come after all: whoever imports a day has decided what it was, and
+//! [`provenance`](super::provenance) has the name, the reason and the row of before.
 //!
-//! The text is a line with the version, then a row for each day, oldest first:
-//!
-//! ```text
-//! banyan-ledger 1
-//! 2026-03-01,121600000,95000000,9987,10000,0
-//! 2026-03-02,121700000,95100000,9987,10000,2,,,5000000,
-//! ```
-//!
-//! A row holds the date, the energy of facility and IT in Wh, the coverage of both in hundredths of a percent, and the
-//! flags; then, if any of them is known, renewable and reused energy in Wh, water in mL and carbon in g.
+//! The text is described in [`text`].
 
-use std::fmt::Write as _;
-use std::ops::RangeInclusive;
+use std::{num::NonZeroU32, ops::RangeInclusive};
 
 use jiff::{ToSpan, civil::Date};
 
@@ -25,19 +17,24 @@ use super::site::{Invalid, Side, SiteReading};
 
 #[cfg(test)]
 mod tests;
+pub mod text;
+mod totals;
 
-/// Days that a ledger holds; the oldest fall out. Thirteen closed months, the present one and a few days.
-pub const MAX_DAYS: usize = 440;
+pub use text::LedgerError;
+pub use totals::{ExtraTotal, Totals};
+
+/// Closed months that a ledger holds beside the present one: three years, so that last year can be reported on its last day
+/// of grace, and two years of another system's records be taken in.
+pub const MONTHS: i64 = 36;
+/// Days that a ledger holds; the oldest fall out. [`MONTHS`] with a leap day, the present month and a few days.
+pub const MAX_DAYS: usize = 1096 + 31 + 3;
 /// Days for which a closed day may still change.
 pub const REOPEN_DAYS: i64 = 3;
-/// Version of the text.
-pub const VERSION: u32 = 1;
 
-const MAGIC: &str = "banyan-ledger";
 const ALL: u16 = 10_000;
 /// The largest amount of a day: a million gigawatt-hours as Wh, far above any site, and small enough that no sum over a
 /// ledger overflows.
-const MOST: i64 = 1_000_000_000_000_000;
+pub const MOST: i64 = 1_000_000_000_000_000;
 
 /// What happened on a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -61,6 +58,12 @@ impl Flags {
     /// The figures contradict each other or come from a suspect meter (PUE below 1 or above 10, negative facility energy,
     /// frequent restarts). The day counts for nothing, whatever its coverage.
     pub const SUSPECT: Self = Self(1 << 7);
+    /// A person has put the row in, from a file.
+    pub const IMPORTED: Self = Self(1 << 8);
+    /// A person has put the row in place of another one.
+    pub const CORRECTED: Self = Self(1 << 9);
+    /// The row is a day's even share of a longer amount, such as a month's bill.
+    pub const SPREAD: Self = Self(1 << 10);
 
     /// Whether all of `other`'s flags are set.
     pub const fn contains(self, other: Self) -> bool {
@@ -80,7 +83,7 @@ impl Flags {
     }
 }
 
-/// Amounts beside the PUE; none where no meter tells.
+/// Amounts beside the two sides; none where no meter tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Extras {
     /// Renewable energy, Wh.
@@ -91,6 +94,10 @@ pub struct Extras {
     pub water_ml: Option<i64>,
     /// Carbon, g of `CO2e`.
     pub carbon_g: Option<i64>,
+    /// Energy of the site's own generators, Wh: a part of the facility side.
+    pub generator_wh: Option<i64>,
+    /// Energy behind the feeds that is not the data centre's, Wh: taken off the facility side already.
+    pub excluded_wh: Option<i64>,
 }
 
 impl Extras {
@@ -100,12 +107,32 @@ impl Extras {
     }
 }
 
+/// A number of racks, or unknown: one more than the number, so that a day stays small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Racks(Option<NonZeroU32>);
+
+impl Racks {
+    /// The largest number; more than that is no count of racks.
+    pub const MOST: i64 = 1_000_000;
+
+    /// So many; unknown where that is no count of racks.
+    pub fn of(count: i64) -> Self {
+        let known = u32::try_from(count).ok().filter(|_| count <= Self::MOST);
+        Self(known.and_then(|count| NonZeroU32::new(count + 1)))
+    }
+
+    /// How many, if it is known.
+    pub fn count(self) -> Option<i64> {
+        self.0.map(|more| i64::from(more.get()) - 1)
+    }
+}
+
 /// One closed site-local day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
     /// The day, in the site's time zone.
     pub date: Date,
-    /// Energy of the facility side, Wh.
+    /// Energy of the facility side, Wh: feeds and generators less what is excluded.
     pub facility_wh: i64,
     /// Energy of the IT side, Wh.
     pub it_wh: i64,
@@ -115,12 +142,31 @@ pub struct Day {
     pub it_coverage: u16,
     /// What happened.
     pub flags: Flags,
-    /// Amounts beside the PUE. Boxed, because most sites have none, and a thousand of them keep four hundred days each.
+    /// Category of the PUE that the meters had on that day, 1 to 3 (ISO/IEC 30134-2); 0 where it is not known.
+    pub category: u8,
+    /// Racks in use at its end.
+    pub racks: Racks,
+    /// Amounts beside the two sides. Boxed, because most sites have none, and a thousand of them keep a thousand days each.
     pub extras: Option<Box<Extras>>,
 }
 
 impl Day {
-    /// The row for `date` that `reading`, of that whole day, amounts to.
+    /// A fully covered day of which nothing else is known.
+    pub fn full(date: Date, facility_wh: i64, it_wh: i64) -> Self {
+        Self {
+            date,
+            facility_wh,
+            it_wh,
+            facility_coverage: ALL,
+            it_coverage: ALL,
+            flags: Flags::default(),
+            category: 0,
+            racks: Racks::default(),
+            extras: None,
+        }
+    }
+
+    /// The row for `date` that `reading`, of that whole day, amounts to. Category and racks are told by others.
     pub fn from_reading(date: Date, reading: &SiteReading) -> Self {
         let required = || reading.meters.iter().filter(|meter| Side::of(meter.purpose).is_some());
         let any = |test: fn(&Reading) -> bool| required().any(|meter| test(&meter.reading));
@@ -154,11 +200,15 @@ impl Day {
                 .into_iter()
                 .filter(|(set, _)| *set)
                 .fold(Flags::default(), |flags, (_, flag)| flags.with(flag)),
+            category: 0,
+            racks: Racks::default(),
             extras: Extras {
                 renewable_wh: reading.extras.renewable_wh.map(whole),
                 reuse_wh: reading.extras.reuse_wh.map(whole),
                 water_ml: reading.extras.water_ml.map(whole),
                 carbon_g: reading.extras.carbon_g.map(whole),
+                generator_wh: reading.extras.generator_wh.map(whole),
+                excluded_wh: reading.extras.excluded_wh.map(whole),
             }
             .kept(),
         }
@@ -176,6 +226,37 @@ impl Day {
             && !self.flags.contains(Flags::MISSING)
             && !self.flags.contains(Flags::SUSPECT)
     }
+
+    /// Whether a person has put it in.
+    pub fn is_by_hand(&self) -> bool {
+        self.flags.contains(Flags::IMPORTED) || self.flags.contains(Flags::CORRECTED)
+    }
+
+    /// The amounts beside the two sides.
+    pub fn extras(&self) -> Extras {
+        self.extras.as_deref().copied().unwrap_or_default()
+    }
+
+    /// Energy of the feeds alone, Wh: the facility side without generators, and with what is excluded.
+    pub fn feeds_wh(&self) -> i64 {
+        let extras = self.extras();
+        self.facility_wh - extras.generator_wh.unwrap_or(0) + extras.excluded_wh.unwrap_or(0)
+    }
+
+    /// Whether the meters tell the same in `old`. What is only noted beside the figures (category, racks, and the parts of
+    /// the facility side where a row of before has none) is no reason to write a closed day anew.
+    fn is_metered_as(&self, old: &Self) -> bool {
+        let noted = |new: Option<i64>, old: Option<i64>| if old.is_none() { None } else { new };
+        let (new, was) = (self.extras(), old.extras());
+        let extras = Extras {
+            generator_wh: noted(new.generator_wh, was.generator_wh),
+            excluded_wh: noted(new.excluded_wh, was.excluded_wh),
+            ..new
+        };
+        extras == was
+            && Self { category: old.category, racks: old.racks, extras: None, ..self.clone() }
+                == Self { extras: None, ..old.clone() }
+    }
 }
 
 fn whole(amount: f64) -> i64 {
@@ -187,30 +268,6 @@ fn basis_points(share: f64) -> u16 {
     (share * f64::from(ALL) + 1e-6).floor().clamp(0.0, f64::from(ALL)) as u16
 }
 
-/// Why a text is not a ledger. Lines count from 1.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
-    /// The first line does not name a ledger.
-    #[error("line 1 is not \"banyan-ledger {VERSION}\": this is no ledger")]
-    NotALedger,
-    /// Written by a newer Banyan.
-    #[error(
-        "the ledger has version {found}, and this Banyan reads up to {VERSION}: run the newer version that wrote it"
-    )]
-    TooNew {
-        /// The version found.
-        found: u32,
-    },
-    /// A row cannot be read.
-    #[error("line {line} of the ledger: {wrong}")]
-    Row {
-        /// The line.
-        line: usize,
-        /// What is wrong with it.
-        wrong: &'static str,
-    },
-}
-
 /// What became of a day that was offered to a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -220,8 +277,8 @@ pub enum Change {
     Unchanged,
     /// It has replaced others, and is marked [`Flags::LATE`].
     Replaced,
-    /// Others stand: it closed more than three days ago, or the new figures cover less of it and accuse no meter. Readings
-    /// that arrive late only ever cover more, so these come from a server that has lost some.
+    /// Others stand: a person has put them in, or it closed more than three days ago, or the new figures cover less of it
+    /// and accuse no meter. Readings that arrive late only ever cover more, so these come from a server that has lost some.
     Kept,
     /// It is not over yet.
     Open,
@@ -294,9 +351,9 @@ impl Ledger {
         self.days.drain(..surplus);
     }
 
-    /// Offers `day` on the site-local day `today`. A closed day is written once; for [`REOPEN_DAYS`] days after it, other
-    /// figures replace it if they cover no less, or if they show that a meter was stuck or suspect: then the figures that
-    /// stand only seem to cover more.
+    /// Offers a metered `day` on the site-local day `today`. A closed day is written once; for [`REOPEN_DAYS`] days after it,
+    /// other figures replace it if they cover no less, or if they show that a meter was stuck or suspect: then the figures
+    /// that stand only seem to cover more. A day that a person has put in is never replaced.
     pub fn merge_day(&mut self, mut day: Day, today: Date) -> Change {
         if day.date >= today {
             return Change::Open;
@@ -308,8 +365,11 @@ impl Ledger {
             self.upsert(day);
             return Change::Added;
         };
+        if old.is_by_hand() {
+            return Change::Kept;
+        }
         day.flags = day.flags.without(Flags::LATE).with(Flags(old.flags.0 & Flags::LATE.0));
-        if day == *old {
+        if day.is_metered_as(old) {
             return Change::Unchanged;
         }
         let reopened = today.checked_sub(REOPEN_DAYS.days()).is_ok_and(|oldest| day.date >= oldest);
@@ -319,218 +379,27 @@ impl Ledger {
         if !reopened || (day.coverage() < old.coverage() && !found_out) {
             return Change::Kept;
         }
-        day.flags = day.flags.with(Flags::LATE);
-        self.upsert(day);
+        self.replace_late(day);
         Change::Replaced
+    }
+
+    /// Puts a metered `day` in place of the one that is there. It is marked, and keeps what was counted at the time.
+    pub fn replace_late(&mut self, mut day: Day) {
+        day.flags = day.flags.with(Flags::LATE);
+        if let Some(old) = self.get(day.date) {
+            day.racks = old.racks;
+        }
+        self.upsert(day);
+    }
+
+    /// Notes how many racks were in use at the end of `date`, if that day is there.
+    pub fn count_racks(&mut self, date: Date, racks: Racks) {
+        if let Ok(index) = self.find(date) {
+            self.days[index].racks = racks;
+        }
     }
 
     fn find(&self, date: Date) -> Result<usize, usize> {
         self.days.binary_search_by_key(&date, |day| day.date)
-    }
-
-    /// The sums over `dates`, both ends included, of the days on which both sides reach `minimum_coverage` (hundredths of a
-    /// percent).
-    pub fn totals(&self, dates: RangeInclusive<Date>, minimum_coverage: u16) -> Totals {
-        let mut totals = Totals::empty(dates.clone());
-        let mut covered = 0_i64;
-        for day in self.range(dates).iter().filter(|day| day.counts(minimum_coverage)) {
-            totals.facility_wh += day.facility_wh;
-            totals.it_wh += day.it_wh;
-            totals.days += 1;
-            covered += i64::from(day.coverage());
-            if let Some(extras) = &day.extras {
-                totals.renewable_wh.add(extras.renewable_wh, day);
-                totals.reuse_wh.add(extras.reuse_wh, day);
-                totals.water_ml.add(extras.water_ml, day);
-                totals.carbon_g.add(extras.carbon_g, day);
-            }
-        }
-        if totals.span_days > 0 {
-            totals.coverage = u16::try_from(covered / totals.span_days).unwrap_or(ALL);
-        }
-        totals
-    }
-
-    /// The sums of each calendar month that `dates` touches, oldest first, cut to `dates`. Months without a row are there
-    /// too, with nothing in them.
-    pub fn months(&self, dates: RangeInclusive<Date>, minimum_coverage: u16) -> Vec<Totals> {
-        let mut months = Vec::new();
-        let mut from = *dates.start();
-        while from <= *dates.end() {
-            let to = from.last_of_month().min(*dates.end());
-            months.push(self.totals(from..=to, minimum_coverage));
-            let Ok(next) = to.tomorrow() else { break };
-            from = next;
-        }
-        months
-    }
-
-    /// The ledger as text.
-    pub fn encode(&self) -> String {
-        let mut text = format!("{MAGIC} {VERSION}\n");
-        for day in &self.days {
-            // Writing to a String cannot fail.
-            let _ = write!(
-                text,
-                "{},{},{},{},{},{}",
-                day.date, day.facility_wh, day.it_wh, day.facility_coverage, day.it_coverage, day.flags.0
-            );
-            if let Some(extras) = &day.extras {
-                let Extras { renewable_wh, reuse_wh, water_ml, carbon_g } = **extras;
-                for amount in [renewable_wh, reuse_wh, water_ml, carbon_g] {
-                    text.push(',');
-                    if let Some(amount) = amount {
-                        let _ = write!(text, "{amount}");
-                    }
-                }
-            }
-            text.push('\n');
-        }
-        text
-    }
-
-    /// The ledger that `text` holds. Of more than [`MAX_DAYS`] rows the last ones are kept.
-    pub fn decode(text: &str) -> Result<Self, LedgerError> {
-        let mut lines = text.lines().zip(1..);
-        let version = lines
-            .next()
-            .and_then(|(line, _)| line.strip_prefix(MAGIC))
-            .and_then(|version| version.trim().parse::<u32>().ok())
-            .ok_or(LedgerError::NotALedger)?;
-        if version > VERSION {
-            return Err(LedgerError::TooNew { found: version });
-        }
-        let mut days: Vec<Day> = Vec::new();
-        for (text, line) in lines.filter(|(text, _)| !text.trim().is_empty()) {
-            let day = row(text).map_err(|wrong| LedgerError::Row { line, wrong })?;
-            if days.last().is_some_and(|last| last.date >= day.date) {
-                return Err(LedgerError::Row {
-                    line,
-                    wrong: "its day does not come after the one before it",
-                });
-            }
-            days.push(day);
-        }
-        let surplus = days.len().saturating_sub(MAX_DAYS);
-        days.drain(..surplus);
-        days.shrink_to_fit();
-        Ok(Self { days })
-    }
-}
-
-fn row(text: &str) -> Result<Day, &'static str> {
-    let fields: Vec<&str> = text.split(',').map(str::trim).collect();
-    let (plain, extras) = match fields.len() {
-        6 => (&fields[..], None),
-        10 => (&fields[..6], Some(&fields[6..])),
-        _ => return Err("it has neither 6 nor 10 fields"),
-    };
-    let number = |text: &str| {
-        text.parse::<i64>()
-            .ok()
-            .filter(|amount| (-MOST..=MOST).contains(amount))
-            .ok_or("an amount is not a whole number up to 10^15")
-    };
-    let coverage = |text: &str| {
-        text.parse::<u16>()
-            .ok()
-            .filter(|share| *share <= ALL)
-            .ok_or("a coverage is not a whole number from 0 to 10000")
-    };
-    let amount = |index: usize| match extras.map(|extras| extras[index]) {
-        None | Some("") => Ok(None),
-        Some(text) => number(text).map(Some),
-    };
-    Ok(Day {
-        date: plain[0].parse().map_err(|_| "its first field is not a day like 2026-01-31")?,
-        facility_wh: number(plain[1])?,
-        it_wh: number(plain[2])?,
-        facility_coverage: coverage(plain[3])?,
-        it_coverage: coverage(plain[4])?,
-        flags: Flags(plain[5].parse().map_err(|_| "its flags are not a number from 0 to 65535")?),
-        extras: Extras {
-            renewable_wh: amount(0)?,
-            reuse_wh: amount(1)?,
-            water_ml: amount(2)?,
-            carbon_g: amount(3)?,
-        }
-        .kept(),
-    })
-}
-
-/// An amount beside the PUE over the days that tell it, with the energy of the same days to set it against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ExtraTotal {
-    /// The amount: Wh, mL or g.
-    pub amount: i64,
-    /// Facility energy of the same days, Wh.
-    pub facility_wh: i64,
-    /// IT energy of the same days, Wh.
-    pub it_wh: i64,
-    /// Days that tell it; 0 if no meter does.
-    pub days: i64,
-}
-
-impl ExtraTotal {
-    fn add(&mut self, amount: Option<i64>, day: &Day) {
-        if let Some(amount) = amount {
-            self.amount += amount;
-            self.facility_wh += day.facility_wh;
-            self.it_wh += day.it_wh;
-            self.days += 1;
-        }
-    }
-}
-
-/// Sums over a span of days.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Totals {
-    /// First day of the span.
-    pub from: Date,
-    /// Last day of the span.
-    pub to: Date,
-    /// Days of the span.
-    pub span_days: i64,
-    /// Days that count. Only their energies are summed, on both sides.
-    pub days: i64,
-    /// Energy of the facility side, Wh.
-    pub facility_wh: i64,
-    /// Energy of the IT side, Wh.
-    pub it_wh: i64,
-    /// Coverage of the span in hundredths of a percent, rounded down: the sum of the counted days' coverages over the days
-    /// of the span.
-    pub coverage: u16,
-    /// Renewable energy, Wh.
-    pub renewable_wh: ExtraTotal,
-    /// Energy given away for reuse, Wh.
-    pub reuse_wh: ExtraTotal,
-    /// Water, mL.
-    pub water_ml: ExtraTotal,
-    /// Carbon, g of `CO2e`.
-    pub carbon_g: ExtraTotal,
-}
-
-impl Totals {
-    fn empty(dates: RangeInclusive<Date>) -> Self {
-        let (from, to) = dates.into_inner();
-        let none = ExtraTotal::default();
-        Self {
-            from,
-            to,
-            span_days: i64::from((to - from).get_days() + 1).max(0),
-            days: 0,
-            facility_wh: 0,
-            it_wh: 0,
-            coverage: 0,
-            renewable_wh: none,
-            reuse_wh: none,
-            water_ml: none,
-            carbon_g: none,
-        }
-    }
-
-    /// The ratio of the sums; none without IT energy.
-    pub fn pue(&self) -> Option<f64> {
-        (self.it_wh > 0).then(|| self.facility_wh as f64 / self.it_wh as f64)
     }
 }

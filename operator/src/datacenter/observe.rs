@@ -16,7 +16,7 @@ mod days;
 use super::{
     energy::Sample,
     holds::{self, Estate},
-    ledger::{Change, Ledger},
+    ledger::{Change, Ledger, Racks},
     site::Side,
     spec::{Site, SiteMeter},
     windows,
@@ -124,6 +124,16 @@ pub struct Observation {
     pub freeze_growth: bool,
     /// Whether the site's cluster is the one that Banyan runs in; what is wrong with it where that cannot be told.
     pub here: Result<bool, Blind>,
+}
+
+impl Observation {
+    /// Racks in use as last told, by the spec or by an earlier look.
+    fn racks_told(&self, dc: &DataCenter) -> Racks {
+        let declared = dc.spec.racks.as_ref();
+        let seen = declared.filter(|racks| racks.in_use_query.is_some());
+        let last = seen.and(self.status.as_ref()).and_then(|status| status.racks_in_use);
+        last.or(declared.and_then(|racks| racks.in_use)).map(Racks::of).unwrap_or_default()
+    }
 }
 
 /// What observing needs: connections and indexes.
@@ -245,7 +255,8 @@ impl Observer {
             }
         };
         let to = now.as_millisecond();
-        let recent = match self.close_days(&name, site, &client, &observation).await {
+        let racks_told = observation.racks_told(dc);
+        let recent = match self.close_days(&name, site, &client, &observation, racks_told).await {
             Some((days, recent)) => {
                 observation.days = Some(days);
                 recent

@@ -210,7 +210,8 @@ pub struct MeterReading {
     pub faults: Vec<Fault>,
 }
 
-/// Amounts that are reported beside the PUE; each is known only if all meters of its purpose cover enough of the window.
+/// Amounts that are reported beside the PUE; each is known only if all meters of its purpose cover enough of the window, but
+/// for the parts of the facility side.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ExtraAmounts {
     /// Renewable energy, Wh.
@@ -221,6 +222,10 @@ pub struct ExtraAmounts {
     pub water_ml: Option<f64>,
     /// Carbon, g of `CO2e`.
     pub carbon_g: Option<f64>,
+    /// Energy of the generators, Wh: a part of the facility side, known where that is.
+    pub generator_wh: Option<f64>,
+    /// Energy of the excluded loads, Wh: taken off the facility side, known where that is.
+    pub excluded_wh: Option<f64>,
 }
 
 /// A site in a window.
@@ -328,6 +333,12 @@ pub fn evaluate(meters: &[MeterInput], window: Window, validity: &Validity) -> S
         sound.then(|| energy(&[purpose]))
     };
 
+    // Of the same time as the side, so that what is reported adds up.
+    let part = |purpose: Purpose| {
+        let exists = seen.iter().any(|meter| meter.input.purpose == purpose);
+        (exists && facility_wh.is_some()).then(|| energy(&[purpose]))
+    };
+
     SiteReading {
         window,
         known_ms,
@@ -340,6 +351,8 @@ pub fn evaluate(meters: &[MeterInput], window: Window, validity: &Validity) -> S
             reuse_wh: extra(Purpose::Reuse),
             water_ml: extra(Purpose::Water),
             carbon_g: extra(Purpose::Carbon),
+            generator_wh: part(Purpose::Generator),
+            excluded_wh: part(Purpose::Excluded),
         },
         pue: ratio(&seen, window, known_ms, validity, (facility_wh, it_wh)),
         meters: seen

@@ -5,7 +5,7 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 use super::{
     budget::WindowEnergy,
     energy::{Curve, Sample, Window},
-    ledger::{Change, Day, Flags, Ledger},
+    ledger::{Change, Day, Ledger, Racks},
     site::{self, MeterInput, SiteReading, Validity},
     spec::{Site, SiteMeter},
     verdict::ClosedWindow,
@@ -92,12 +92,36 @@ pub fn days_wanted(
     }
     let first = if metered_with == Some(site.meters_digest().as_str()) {
         let reopened = today.saturating_sub(super::ledger::REOPEN_DAYS.days());
-        let next = ledger.last_date().map_or(reopened, |last| last.saturating_add(1.day()));
-        next.min(reopened).max(oldest)
+        next_metered(ledger).unwrap_or(reopened).min(reopened).max(oldest)
     } else {
         oldest
     };
     (first <= last).then_some((first, last))
+}
+
+/// The day after the last metered one; days that a person has put in behind it are there already.
+fn next_metered(ledger: &Ledger) -> Option<Date> {
+    let metered = ledger.iter().rev().find(|day| !day.is_by_hand()).map(|day| day.date);
+    let mut next = metered.or(ledger.first_date())?;
+    while ledger.get(next).is_some() {
+        next = next.tomorrow().ok()?;
+    }
+    Some(next)
+}
+
+/// Notes in `ledger` how many racks were in use at the end of `last`, the last closed day, where that is known: the day has
+/// just come into it, behind the one before it. Of days that are filled in later nobody counted them.
+pub fn count_racks(
+    found: &Ledger,
+    ledger: &mut Ledger,
+    last: Date,
+    changes: &[(Date, Change)],
+    racks: Racks,
+) {
+    let before = last.saturating_sub(1.day());
+    if found.last_date() == Some(before) && changes.contains(&(last, Change::Added)) {
+        ledger.count_racks(last, racks);
+    }
 }
 
 /// `days` in runs that are fetched and worked on one after another, so that a year of fast meters never is in memory at
@@ -266,7 +290,7 @@ pub fn instant(site: &Site, meters: &[MeterInput], now: Timestamp) -> Option<Sit
 /// Puts the closed days of `first ..= last` into the ledger, and says what changed.
 ///
 /// A day that stands and does not count is replaced by a better one whatever its age, one that counts or that is covered
-/// better: meters were added or put right, or a server still had the readings.
+/// better: meters were added or put right, or a server still had the readings. What a person has put in stands.
 pub fn close_days(
     site: &Site,
     meters: &[MeterInput],
@@ -286,13 +310,15 @@ pub fn close_days(
         if reading.facility_wh.is_none() || reading.it_wh.is_none() {
             continue;
         }
-        let mut day = Day::from_reading(date, &reading);
+        let category = site::category(meters, window).unwrap_or(0);
+        let day = Day { category, ..Day::from_reading(date, &reading) };
         let better = ledger.get(date).is_some_and(|old| {
-            !old.counts(minimum) && (day.counts(minimum) || day.coverage() > old.coverage())
+            !old.is_by_hand()
+                && !old.counts(minimum)
+                && (day.counts(minimum) || day.coverage() > old.coverage())
         });
         let change = if better {
-            day.flags = day.flags.with(Flags::LATE);
-            ledger.upsert(day);
+            ledger.replace_late(day);
             Change::Replaced
         } else {
             ledger.merge_day(day, today)

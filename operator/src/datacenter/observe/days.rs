@@ -12,7 +12,7 @@ use super::{ClosedDays, Observation, Observer, live_start, samples};
 use crate::{
     datacenter::{
         energy::{Sample, Window},
-        ledger::Ledger,
+        ledger::{Ledger, Racks},
         site::Side,
         spec::Site,
         windows,
@@ -38,13 +38,15 @@ pub(super) struct LookedAt {
 
 impl Observer {
     /// Looks at the days that the ledger lacks, run by run, when it is time to. Answers beside them the recent samples of
-    /// the meters that the last run has read up to now: they need not be asked for again.
+    /// the meters that the last run has read up to now: they need not be asked for again. `racks` are those in use, as last
+    /// told.
     pub(super) async fn close_days(
         &self,
         name: &str,
         site: &Site,
         client: &PrometheusClient,
         observation: &Observation,
+        racks: Racks,
     ) -> Option<(ClosedDays, BTreeMap<String, Vec<Sample>>)> {
         // What an earlier look brought was not written.
         self.remember(name, |memory| memory.looking = None);
@@ -111,6 +113,7 @@ impl Observer {
                 changes.extend(windows::close_days(site, &inputs, &mut ledger, run, now));
             }
         }
+        windows::count_racks(found, &mut ledger, last, &changes, racks);
         let span = windows::day_window(site, wanted.0).zip(windows::day_window(site, wanted.1));
         let all = span.is_some_and(|(first, end)| {
             site.required(Window { from: first.from, to: end.to })

@@ -4,7 +4,7 @@ use banyan_crds::v1alpha1::PueTarget;
 use jiff::{ToSpan, civil::Date};
 
 use super::GlidePath;
-use crate::datacenter::ledger::{Day, Flags, Ledger};
+use crate::datacenter::ledger::{Day, Ledger};
 
 /// The steps of a spec.
 pub fn targets(steps: &[(&str, &str)]) -> Vec<PueTarget> {
@@ -18,15 +18,7 @@ pub fn glide(steps: &[(&str, &str)]) -> GlidePath {
 
 /// A fully metered day.
 pub fn day(date: Date, facility_wh: i64, it_wh: i64) -> Day {
-    Day {
-        date,
-        facility_wh,
-        it_wh,
-        facility_coverage: 10_000,
-        it_coverage: 10_000,
-        flags: Flags::default(),
-        extras: None,
-    }
+    Day::full(date, facility_wh, it_wh)
 }
 
 /// A ledger of these days.

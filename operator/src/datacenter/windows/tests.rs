@@ -4,6 +4,7 @@ use jiff::civil::date;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::datacenter::ledger::Flags;
 
 const QUARTER: i64 = 900_000;
 /// Midnight of 17 June 2026 in Fuzhou.
@@ -174,6 +175,56 @@ fn a_day_that_does_not_count_is_replaced_at_any_age_by_one_that_does() {
     assert_eq!(close(&mut ledger, [1.3e6, 1e6], day.from + 11 * HOUR_MS), []);
     assert_eq!(close(&mut ledger, [1.3e6, 1e6], day.from + 13 * HOUR_MS), [(old, Change::Replaced)]);
     assert_eq!(ledger.get(old).unwrap().coverage(), 5416);
+}
+
+#[test]
+fn what_a_person_has_put_in_is_not_closed_again_and_does_not_hide_the_days_before_it() {
+    let (site, now) = (site(), at("2026-06-17T04:00:00Z"));
+    // Imported although it does not count: readings of the whole day come after all.
+    let the_day = date(2026, 6, 16);
+    let imported = Day { it_coverage: 5_000, flags: Flags::IMPORTED, ..row(the_day) };
+    let mut ledger: Ledger = [imported.clone()].into_iter().collect();
+    let day = day_window(&site, the_day).unwrap();
+    let inputs = read(&site, day.from - HOUR_MS, day.to + HOUR_MS, &[1.4e6, 1e6]);
+    assert_eq!(close_days(&site, &inputs, &mut ledger, (the_day, the_day), now), []);
+    assert_eq!(ledger.get(the_day), Some(&imported));
+
+    // The operator was down since the 6th, and somebody has put in the 14th to the 16th: the days between are wanted.
+    let digest = site.meters_digest();
+    let wanted = |ledger: &Ledger| days_wanted(&site, ledger, Some(&digest), now).map(|(first, _)| first);
+    let by_hand = |number| Day { flags: Flags::IMPORTED, ..row(date(2026, 6, number)) };
+    let gap: Ledger = [row(date(2026, 6, 6))].into_iter().chain((14..=16).map(by_hand)).collect();
+    assert_eq!(wanted(&gap), Some(date(2026, 6, 7)));
+    // And none if it was all of them: then the last three are looked at, as always.
+    let whole: Ledger = [row(date(2026, 6, 6))].into_iter().chain((7..=16).map(by_hand)).collect();
+    assert_eq!(wanted(&whole), Some(date(2026, 6, 14)));
+}
+
+#[test]
+fn a_closed_day_has_the_category_of_its_meters_and_the_racks_of_its_end() {
+    let (site, now) = (site(), at("2026-06-17T04:00:00Z"));
+    let (before, last) = (date(2026, 6, 15), date(2026, 6, 16));
+    let day = day_window(&site, before).unwrap();
+    let inputs = read(&site, day.from - HOUR_MS, day.to + 25 * HOUR_MS, &[1.3e6, 1e6]);
+    let close = |found: &Ledger| {
+        let mut ledger = found.clone();
+        let changes = close_days(&site, &inputs, &mut ledger, (before, last), now);
+        count_racks(found, &mut ledger, last, &changes, Racks::of(1450));
+        ledger
+    };
+    let racks = |ledger: &Ledger| [before, last].map(|date| ledger.get(date).unwrap().racks.count());
+    // Filled in at first sight: nobody has counted.
+    let first = close(&Ledger::default());
+    assert_eq!(racks(&first), [None, None]);
+    assert!(first.iter().all(|day| day.category == 2));
+    // Just closed, behind the day before it.
+    let yesterday: Ledger = first.iter().filter(|day| day.date == before).cloned().collect();
+    let then = close(&yesterday);
+    assert_eq!(racks(&then), [None, Some(1450)]);
+    // It was counted once.
+    let mut again = then.clone();
+    count_racks(&then, &mut again, last, &[], Racks::of(9));
+    assert_eq!(again, then);
 }
 
 #[test]
