@@ -24,6 +24,7 @@ mod references;
 mod rights;
 mod sites;
 mod stage;
+mod trail;
 mod trap;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn all() -> Vec<Test> {
         executor::tests(),
         quiet::tests(),
         leader::tests(),
+        trail::tests(),
     ]
     .into_iter()
     .flatten()

@@ -114,7 +114,8 @@ impl Stage {
         let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
         self.sites().patch(name, &PatchParams::default(), &free).await?;
         ignore_missing(self.sites().delete(name, &DeleteParams::default()).await)?;
-        for map in [format!("banyan-ledger-{name}"), format!("banyan-freeze-{name}")] {
+        for kind in ["ledger", "freeze", "hold"] {
+            let map = format!("banyan-{kind}-{name}");
             ignore_missing(self.maps().delete(&map, &DeleteParams::default()).await)?;
         }
         Ok(())
