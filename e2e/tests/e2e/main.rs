@@ -19,9 +19,11 @@ mod harness;
 mod hold;
 mod kueue;
 mod leader;
+mod page;
 mod quiet;
 mod references;
 mod rights;
+mod roles;
 mod sites;
 mod stage;
 mod trail;
@@ -58,6 +60,7 @@ fn all() -> Vec<Test> {
         executor::tests(),
         quiet::tests(),
         leader::tests(),
+        roles::tests(),
         trail::tests(),
     ]
     .into_iter()
