@@ -1,7 +1,8 @@
 //! Banyan: a Kubernetes operator that keeps a city's computing estate as declared.
 //!
-//! Rooms: [`kernel`] is the loop, [`index`] what is known of the cluster, [`prometheus`] how meters are asked, and each
-//! domain has a room of its own, such as [`datacenter`]. Rooms import the first three and never each other.
+//! Rooms: [`kernel`] is the loop, [`index`] what is known of the cluster, [`prometheus`] how meters are asked,
+//! [`validation`] what the API server would say of a manifest, and each domain has a room of its own, such as
+//! [`datacenter`]. Rooms of domains import the first three and never each other.
 
 pub mod cli;
 pub mod datacenter;
@@ -9,3 +10,4 @@ pub mod index;
 pub mod kernel;
 pub mod lang;
 pub mod prometheus;
+pub mod validation;

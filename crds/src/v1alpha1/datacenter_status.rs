@@ -28,10 +28,13 @@ pub enum Verdict {
 }
 
 /// What Banyan says of a `DataCenter`.
+// A status that is not there yet would be taken for one of a resource that is done: kstatus, and with it Flux and others
+// that wait, hold a resource without conditions to be current unless its observed generation is behind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = {"observedGeneration": -1}))]
 pub struct DataCenterStatus {
-    /// Generation of the spec that this status speaks of.
+    /// Generation of the spec that this status speaks of; -1 before the first look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// The reported verdict over up to 365 closed days, without tolerance.

@@ -1,6 +1,6 @@
 //! What the API server refuses of a `DataCenter` by itself, and with which words.
 
-mod cases;
+pub mod cases;
 mod schema;
 
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ pub fn tests() -> Vec<Test> {
 }
 
 /// Sends a manifest as a dry run with strict field validation, which is what kubectl asks for.
-async fn send(plane: &ControlPlane, manifest: &Value) -> Result<std::result::Result<Value, Box<Status>>> {
+pub async fn send(plane: &ControlPlane, manifest: &Value) -> Result<std::result::Result<Value, Box<Status>>> {
     let params = PostParams { dry_run: true, ..PostParams::default() };
     let mut request =
         Request::new(DataCenter::url_path(&(), None)).create(&params, serde_json::to_vec(manifest)?)?;
@@ -41,7 +41,7 @@ async fn send(plane: &ControlPlane, manifest: &Value) -> Result<std::result::Res
 }
 
 /// The fields that a refusal names, with what it says of each.
-fn causes(status: &Status) -> Vec<(String, String)> {
+pub fn causes(status: &Status) -> Vec<(String, String)> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     causes.map(|cause| (cause.field.clone(), cause.message.clone())).collect()
 }
@@ -66,7 +66,7 @@ fn words(rule: &Rule) -> String {
 }
 
 /// `a[0].b[12]` as `a[].b[]`.
-fn any_item(field: &str) -> String {
+pub fn any_item(field: &str) -> String {
     let mut inside = false;
     let keep = |letter: &char| {
         inside = *letter == '[' || (inside && *letter != ']');

@@ -20,6 +20,7 @@ mod hold;
 mod kueue;
 mod leader;
 mod page;
+mod offline;
 mod quiet;
 mod references;
 mod rights;
@@ -58,6 +59,7 @@ fn all() -> Vec<Test> {
         kueue::tests(),
         enforcement::tests(),
         executor::tests(),
+        offline::tests(),
         quiet::tests(),
         leader::tests(),
         roles::tests(),

@@ -23,7 +23,7 @@ pub struct Document {
 }
 
 /// Something wrong at a place of a file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
@@ -93,12 +93,31 @@ impl Document {
 
 /// Reads the documents of a file, of every `.yaml`, `.yml` and `.json` file of a folder, or of standard input (`-`).
 pub fn read(path: &Path) -> Result<Vec<Document>, Problem> {
-    let wrong = |message: String| Problem { file: path.to_owned(), line: 1, field: String::new(), message };
-    if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
-        return parse(path, &text);
+    files(path)?.iter().map(|file| read_one(file)).collect::<Result<Vec<_>, _>>().map(|lists| lists.concat())
+}
+
+/// As [`read`] of several, with everything that can be read and every file that cannot.
+pub fn read_all(paths: &[PathBuf]) -> (Vec<Document>, Vec<Problem>) {
+    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    for path in paths {
+        match files(path) {
+            Ok(files) => {
+                for file in files {
+                    match read_one(&file) {
+                        Ok(read) => documents.extend(read),
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+            }
+            Err(problem) => problems.push(problem),
+        }
     }
+    (documents, problems)
+}
+
+/// The file itself, or the manifests of a folder in the order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let wrong = |message: String| Problem { file: path.to_owned(), line: 1, field: String::new(), message };
     if path.is_dir() {
         let mut files: Vec<PathBuf> = std::fs::read_dir(path)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -108,11 +127,17 @@ pub fn read(path: &Path) -> Result<Vec<Document>, Problem> {
             .filter(|file| file.extension().is_some_and(|end| end == "yaml" || end == "yml" || end == "json"))
             .collect();
         files.sort();
-        return files
-            .iter()
-            .map(|file| read(file))
-            .collect::<Result<Vec<_>, _>>()
-            .map(|lists| lists.concat());
+        return Ok(files);
+    }
+    Ok(vec![path.to_owned()])
+}
+
+fn read_one(path: &Path) -> Result<Vec<Document>, Problem> {
+    let wrong = |message: String| Problem { file: path.to_owned(), line: 1, field: String::new(), message };
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
+        return parse(path, &text);
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     parse(path, &text)
@@ -122,7 +147,7 @@ pub fn read(path: &Path) -> Result<Vec<Document>, Problem> {
 pub fn parse(file: &Path, text: &str) -> Result<Vec<Document>, Problem> {
     let wrong =
         |line: usize, message: String| Problem { file: file.to_owned(), line, field: String::new(), message };
-    let places = places(text).map_err(|(line, message)| wrong(line, message))?;
+    let places = places(text).map_err(|wrong| Problem { file: file.to_owned(), ..wrong })?;
     let mut documents = Vec::new();
     for (part, lines) in serde_yaml::Deserializer::from_str(text).zip(places) {
         let start = lines.get("").copied().unwrap_or(1);
@@ -144,13 +169,15 @@ enum Level {
     Sequence(String, usize),
 }
 
-/// For each document, the line of each of its fields.
-fn places(text: &str) -> Result<Vec<BTreeMap<String, usize>>, (usize, String)> {
+/// For each document, the line of each of its fields. A problem names no file.
+fn places(text: &str) -> Result<Vec<BTreeMap<String, usize>>, Problem> {
+    let wrong = |line, field, message| Problem { file: PathBuf::new(), line, field, message };
     let mut documents = Vec::new();
     let mut lines = BTreeMap::new();
     let mut levels: Vec<Level> = Vec::new();
     for parsed in Parser::new_from_str(text) {
-        let (event, span) = parsed.map_err(|error| (error.marker().line(), error.info().to_owned()))?;
+        let (event, span) =
+            parsed.map_err(|error| wrong(error.marker().line(), String::new(), error.info().to_owned()))?;
         let line = span.start.line();
         match event {
             Event::DocumentStart(_) => lines = BTreeMap::new(),
@@ -169,7 +196,14 @@ fn places(text: &str) -> Result<Vec<BTreeMap<String, usize>>, (usize, String)> {
             Event::Scalar(text, ..) => {
                 if let Some(Level::Map(path, key @ None)) = levels.last_mut() {
                     let full = if path.is_empty() { text.to_string() } else { format!("{path}.{text}") };
-                    lines.insert(full.clone(), line);
+                    // The API server refuses it; read as a value, the last would win in silence.
+                    if let Some(before) = lines.insert(full.clone(), line) {
+                        return Err(wrong(
+                            line,
+                            full,
+                            format!("is there a second time: it stands on line {before} already"),
+                        ));
+                    }
                     *key = Some(full);
                 } else {
                     value_path(&mut levels, &mut lines, line);
@@ -235,6 +269,16 @@ kind: Other
     fn a_field_that_is_missing_is_reported_where_it_belongs() {
         assert_eq!(documents()[0].problem("spec.pue.minimumCoveragePercent", "x").line, 6);
         assert_eq!(documents()[1].problem("spec.energy", "x").line, 12);
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_not_read_as_either() {
+        let twice = TEXT.replace("    - from:", "    - max: \"1.20\"\n      from:");
+        let problem = parse(Path::new("a.yaml"), &twice).unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "a.yaml:11: spec.pue.targets[1].max: is there a second time: it stands on line 9 already"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod rules;
 mod run;
 mod status;
 mod table;
+mod validate;
 mod world;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -50,6 +51,8 @@ enum Command {
     Run(run::Args),
     /// Show what manifests would change. Exit code 0: nothing, 1: something, 2: an error, or not everything could be seen.
     Plan(plan::Args),
+    /// Check manifests without a cluster: schema and rules. Exit code 0: valid, 2: not.
+    Validate(validate::Args),
     /// Show the whole estate as a table.
     Status(status::Args),
     /// Print the custom resource definitions.
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Run(args) => run::run(args).await,
             Command::Plan(args) => plan::run(args).await,
+            Command::Validate(args) => validate::run(&args, lang),
             Command::Status(args) => status::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),

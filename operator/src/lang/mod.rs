@@ -44,7 +44,7 @@ macro_rules! areas {
     };
 }
 
-areas!["status", "words"];
+areas!["plan", "status", "validate", "words"];
 
 impl Lang {
     /// All of them.
