@@ -313,6 +313,20 @@ async fn what_needs_no_cluster_prints_its_result_and_nothing_else(_: World) -> R
     let rules: Value = serde_yaml::from_str(&without(cli(NO_CLUSTER.as_ref(), &["rules"]).await?)?)?;
     ensure!(rules["groups"].as_array().is_some_and(|groups| !groups.is_empty()), "no rules in {rules}");
 
+    let page = |lang: &'static str| async move {
+        without(cli(NO_CLUSTER.as_ref(), &["runbook", "banyanpuedatagap", "--lang", lang]).await?)
+    };
+    let (english, chinese) = (page("en").await?, page("zh").await?);
+    let kept = |page: &str| std::fs::read_to_string(dirs::repository().join(page));
+    ensure!(english == kept("docs/runbooks/BanyanPueDataGap.md")?, "another page: {english}");
+    ensure!(chinese == kept("docs/zh/runbooks/BanyanPueDataGap.md")?, "another page: {chinese}");
+    let list = without(cli(NO_CLUSTER.as_ref(), &["runbook"]).await?)?;
+    ensure!(list.contains("BanyanPueDataGap  "), "the alert is not in the list:\n{list}");
+    // Who mistypes a name is told the one that was meant.
+    let near = cli(NO_CLUSTER.as_ref(), &["runbook", "BanyanPueGap"]).await?;
+    ended(&near, 2)?;
+    ensure!(near.stderr.contains("similar value exists: 'BanyanPueDataGap'"), "{}", near.stderr);
+
     let crds = without(cli(NO_CLUSTER.as_ref(), &["crds"]).await?)?;
     let crds: Vec<Value> =
         serde_yaml::Deserializer::from_str(&crds).map(Value::deserialize).collect::<Result<_, _>>()?;

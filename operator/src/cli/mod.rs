@@ -7,6 +7,7 @@ pub mod manifest;
 mod plan;
 mod rules;
 mod run;
+mod runbook;
 mod status;
 mod table;
 mod validate;
@@ -59,6 +60,8 @@ enum Command {
     Crds(crds::Args),
     /// Print the alert rules as a Prometheus rule file.
     Rules(rules::Args),
+    /// Print what to do about an alert; without a name, the alerts that there are.
+    Runbook(runbook::Args),
     /// Print a completion script for a shell.
     Completion(completion::Args),
 }
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
             Command::Status(args) => status::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
+            Command::Runbook(args) => runbook::run(&args, lang),
             Command::Completion(args) => completion::run(&args),
         }
     });

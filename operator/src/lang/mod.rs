@@ -44,7 +44,7 @@ macro_rules! areas {
     };
 }
 
-areas!["plan", "status", "validate", "words"];
+areas!["plan", "runbook", "status", "validate", "words"];
 
 impl Lang {
     /// All of them.
@@ -134,5 +134,7 @@ macro_rules! t {
     };
 }
 
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod tests;
