@@ -3,6 +3,7 @@
 
 mod completion;
 mod crds;
+mod explain;
 pub mod manifest;
 mod plan;
 mod rules;
@@ -56,6 +57,8 @@ enum Command {
     Validate(validate::Args),
     /// Show the whole estate as a table.
     Status(status::Args),
+    /// Explain why a resource stands where it stands, and what would change it.
+    Explain(explain::Args),
     /// Print the custom resource definitions.
     Crds(crds::Args),
     /// Print the alert rules as a Prometheus rule file.
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
             Command::Plan(args) => plan::run(args).await,
             Command::Validate(args) => validate::run(&args, lang),
             Command::Status(args) => status::run(args, lang).await,
+            Command::Explain(args) => explain::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),

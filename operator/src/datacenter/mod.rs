@@ -10,6 +10,7 @@ pub mod benefit;
 pub mod budget;
 pub mod energy;
 pub mod enforce;
+pub mod explain;
 pub mod figures;
 pub mod grade;
 pub mod holds;

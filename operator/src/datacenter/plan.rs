@@ -86,13 +86,7 @@ pub fn plan(
     let mut next = std::time::Duration::from_mins(5);
     let deleting = dc.metadata.deletion_timestamp.is_some();
 
-    // A site on its way out is not read any more, nor judged; what was judged of it stays in its status.
-    let meters = site.as_ref().ok().filter(|_| !deleting).map(|site| inputs(site, seen)).unwrap_or_default();
-    let judgement = site
-        .as_ref()
-        .ok()
-        .filter(|site| !deleting && (site.glide.is_some() || !site.meters.is_empty()))
-        .map(|site| judge(site, &meters, seen, &previous));
+    let (meters, judgement) = judged(dc, site, seen);
     let quiet = site.as_ref().ok().and_then(|site| site.quiet(seen.now));
 
     forget(&mut status, dc, site, seen.now);
@@ -249,6 +243,23 @@ pub fn plan(
         next,
     };
     (plan, figures)
+}
+
+/// The meters with their curves, and what is judged of them; nothing of a spec that cannot be read.
+pub fn judged(
+    dc: &DataCenter,
+    site: &Result<Site, SpecError>,
+    seen: &Observation,
+) -> (Vec<MeterInput>, Option<Judgement>) {
+    // A site on its way out is not read any more, nor judged; what was judged of it stays in its status.
+    let Some(site) = site.as_ref().ok().filter(|_| dc.metadata.deletion_timestamp.is_none()) else {
+        return (Vec::new(), None);
+    };
+    let meters = inputs(site, seen);
+    let previous = seen.status.clone().unwrap_or_default();
+    let judgement =
+        (site.glide.is_some() || !site.meters.is_empty()).then(|| judge(site, &meters, seen, &previous));
+    (meters, judgement)
 }
 
 /// The meters with their curves.
@@ -527,4 +538,4 @@ fn ledger_object(dc: &DataCenter, namespace: &str, ledger: &Ledger, metered_with
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

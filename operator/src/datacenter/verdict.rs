@@ -9,7 +9,9 @@ pub(in crate::datacenter) mod fixtures;
 mod glide;
 mod operational;
 
-pub use annual::{Annual, Projection, annual, reasons};
+pub use annual::{
+    Annual, MONTH_COVERAGE_PERCENT, MONTH_MINIMUM_DAYS, Projection, YEAR_DAYS, annual, reasons,
+};
 pub use glide::{GlideError, GlidePath, Tally};
 pub use operational::{Bands, ClosedWindow, Operational, Standing, operational};
 

@@ -6,6 +6,7 @@
 //!
 //! What goes into a cluster (conditions, events, the trail) has one language, the API's, so that programs can rely on it.
 
+pub mod reasons;
 pub mod words;
 
 use std::{fmt, sync::OnceLock};
@@ -44,7 +45,7 @@ macro_rules! areas {
     };
 }
 
-areas!["plan", "runbook", "status", "validate", "words"];
+areas!["explain", "plan", "reasons", "runbook", "status", "validate", "words"];
 
 impl Lang {
     /// All of them.

@@ -24,11 +24,11 @@ mod reported;
 const NOW: &str = "2026-06-17T04:00:00Z";
 const QUARTER: i64 = 900_000;
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
-fn dc(extra: &Value) -> DataCenter {
+pub(crate) fn dc(extra: &Value) -> DataCenter {
     let mut object = json!({
         "apiVersion": "banyan.dev/v1alpha1", "kind": "DataCenter",
         "metadata": {"name": "gulou-1", "uid": "d1", "generation": 3},
@@ -86,7 +86,7 @@ fn batch() -> BatchEntry {
 }
 
 /// What is seen of a site whose facility draws `fixed` + `ratio` · IT, over a year.
-fn seen(fixed: f64, ratio: f64) -> Observation {
+pub(crate) fn seen(fixed: f64, ratio: f64) -> Observation {
     let to = now().as_millisecond();
     let from = to - 400 * 86_400_000;
     let samples = BTreeMap::from([
@@ -150,7 +150,7 @@ fn loans(plan: &Plan<DataCenterStatus>) -> Vec<&Loan> {
 }
 
 /// What the next observation shows after the plan was carried out.
-fn after(plan: Plan<DataCenterStatus>, before: &Observation, later: Timestamp) -> Observation {
+pub(crate) fn after(plan: Plan<DataCenterStatus>, before: &Observation, later: Timestamp) -> Observation {
     let ledger = plan.own.iter().find(|own| own.object.name == "banyan-ledger-gulou-1").unwrap();
     let data: BTreeMap<String, String> = serde_json::from_value(ledger.body["data"].clone()).unwrap();
     let map = k8s_openapi::api::core::v1::ConfigMap { data: Some(data), ..Default::default() };

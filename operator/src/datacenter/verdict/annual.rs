@@ -9,12 +9,12 @@ use super::{GlidePath, PLAUSIBLE, Tally, counts};
 use crate::datacenter::{ledger::Ledger, site::Validity};
 
 /// Least share of every calendar month. A year may miss 5 %, but not all of it in the summer.
-const MONTH_COVERAGE_PERCENT: i64 = 80;
+pub const MONTH_COVERAGE_PERCENT: i64 = 80;
 /// A month of which the span holds fewer days than this is not judged by itself. Only the two ends of the span can have
 /// so few: every month between them is whole, and a year's two ends are mostly the halves of one month.
-const MONTH_MINIMUM_DAYS: i64 = 15;
+pub const MONTH_MINIMUM_DAYS: i64 = 15;
 /// Below this many days the figure is an interim PUE (ISO/IEC 30134-2, iPUE).
-const YEAR_DAYS: i64 = 365;
+pub const YEAR_DAYS: i64 = 365;
 /// Coverage of a whole day in the ledger, basis points.
 const FULL_DAY: i64 = 10_000;
 

@@ -95,6 +95,13 @@ impl GlidePath {
         self.millionths_on(date).map(|target| target as f64 / MILLION as f64)
     }
 
+    /// The step in force on `date`: its first day and target; none before the first.
+    pub fn step_on(&self, date: Date) -> Option<(Date, f64)> {
+        let after = self.steps.partition_point(|(from, _)| *from <= date);
+        let (from, target) = self.steps[after.checked_sub(1)?];
+        Some((from, target as f64 / MILLION as f64))
+    }
+
     /// The first day that has a target.
     pub fn first_day(&self) -> Option<Date> {
         self.steps.first().map(|(from, _)| *from)

@@ -52,13 +52,13 @@ impl TryFrom<&Hysteresis> for Bands {
 
 impl Bands {
     /// A PUE above this counts towards `Violated`.
-    fn over(&self, target: f64) -> f64 {
+    pub fn over(&self, target: f64) -> f64 {
         millionths(target + self.up)
     }
 
     /// A PUE at or below this counts towards clearing. Where `target − down` is 1.0 or less, which no site can reach,
     /// it is half-way between 1.0 and the target.
-    fn under(&self, target: f64) -> f64 {
+    pub fn under(&self, target: f64) -> f64 {
         let level = millionths(target - self.down);
         if level > 1.0 { level } else { millionths(f64::midpoint(1.0, target)) }
     }
