@@ -76,6 +76,14 @@ pub struct DataCenterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub actions: Vec<ActionRecord>,
+    /// Objects over which Banyan fights with another field manager, at most 16: those that it leaves alone for now, which
+    /// have `since`, and those that were set again within the last hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub contested: Vec<ContestedObject>,
+    /// Further objects that Banyan leaves alone, beside those in `contested`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contested_more: Option<i64>,
     /// Conditions, `Ready` first, each healthy when `True`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -292,6 +300,41 @@ pub enum EnforcementState {
     Refused,
     /// Held by suspend, maintenance or missing data: nothing is taken or undone.
     Paused,
+}
+
+/// An object over which Banyan fights with another field manager.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContestedObject {
+    /// API group; absent for the core group.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub group: String,
+    /// Kind.
+    #[schemars(length(max = 63))]
+    pub kind: String,
+    /// Namespace; absent for cluster-scoped kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+    /// Name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// The action whose fields are set back.
+    pub action: Action,
+    /// JSON pointers (RFC 6901) of the fields.
+    #[schemars(length(max = 8), inner(length(max = 512)))]
+    pub fields: Vec<String>,
+    /// Who sets them back, by the name of the field manager.
+    #[schemars(length(max = 512))]
+    pub manager: String,
+    /// How often Banyan has set them again.
+    pub rounds: i64,
+    /// When it last did.
+    pub at: Time,
+    /// Since when it leaves them, and tries again once an hour; absent while it still sets them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
 }
 
 /// Something that Banyan did.

@@ -174,8 +174,7 @@ impl Scene {
         let mut before = self.city.reading(site, midnight(date)?);
         while date <= last {
             let after = self.city.reading(site, midnight(date.tomorrow()?)?);
-            let (facility_wh, it_wh) =
-                (after.facility_wh - before.facility_wh, after.it_wh - before.it_wh);
+            let (facility_wh, it_wh) = (after.facility_wh - before.facility_wh, after.it_wh - before.it_wh);
             days.push(Day::full(date, facility_wh, it_wh));
             (before, date) = (after, date.tomorrow()?);
         }

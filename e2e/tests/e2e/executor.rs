@@ -81,6 +81,7 @@ impl Scene {
             writer,
             events: Events::new(client.clone(), "executor-test"),
             inventory: Arc::clone(&inventory) as Arc<dyn Inventory>,
+            repeats: Arc::default(),
         };
         let subject = subject(&client, &namespace).await?;
         Ok(Self { client, namespace, executor, inventory, metrics, overlay: Overlay::default(), subject })
@@ -127,6 +128,7 @@ impl Scene {
             action: "Slow".to_owned(),
             fields: vec![Self::field()],
             guard: Guard::None,
+            fought: None,
             why: "a test".to_owned(),
             until: None,
         }

@@ -14,13 +14,14 @@ mod demo;
 mod enforcement;
 mod executor;
 mod faults;
+mod fight;
 mod freeze;
 mod harness;
 mod hold;
 mod kueue;
 mod leader;
-mod page;
 mod offline;
+mod page;
 mod quiet;
 mod references;
 mod rights;
@@ -53,6 +54,7 @@ fn all() -> Vec<Test> {
         freeze::tests(),
         hold::tests(),
         faults::tests(),
+        fight::tests(),
         references::tests(),
         rights::tests(),
         harness::tests(),

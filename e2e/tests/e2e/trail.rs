@@ -181,7 +181,7 @@ fn tells(line: &Value, record: &ActionRecord) -> bool {
     } else if let Some(name) = record.action.strip_prefix("PutBack") {
         (name, &["PutBack"])
     } else {
-        (record.action.as_str(), &["Borrowed", "Ensured"])
+        (record.action.as_str(), &["Borrowed", "SetAgain", "Ensured"])
     };
     let object = &line["object"];
     let place = [&object["namespace"], &object["name"]].map(|part| part.as_str().unwrap_or_default());

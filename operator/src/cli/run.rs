@@ -211,6 +211,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             writer: Writer::new(client.clone(), fence.clone(), kernel.clone(), Trail::to_stdout(&identity)),
             events: Events::new(client, &identity),
             inventory: Arc::new(Union { owned, nodes, batch: Arc::clone(&batch) }),
+            repeats: Arc::default(),
         },
         overlay: Overlay::default(),
         clock: args.now.map_or_else(Clock::system, Clock::starting_at),

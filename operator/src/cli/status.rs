@@ -12,7 +12,9 @@ use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
 
 use super::{print, table};
 use crate::{
-    datacenter::words::{METERS_HEALTHY, NOT_ENFORCING, PUE_VALID, PUE_WITHIN_TARGET, THERMAL_WITHIN_CLASS},
+    datacenter::words::{
+        METERS_HEALTHY, NOT_ENFORCING, PUE_VALID, PUE_WITHIN_TARGET, THERMAL_WITHIN_CLASS, UNCONTESTED,
+    },
     lang::{Lang, words},
     t,
 };
@@ -160,6 +162,7 @@ fn remark(dc: &DataCenter, lang: Lang) -> Option<String> {
     let message = unwell(READY)
         .or_else(|| unwell(METERS_HEALTHY))
         .or_else(|| unwell(PUE_VALID))
+        .or_else(|| unwell(UNCONTESTED))
         .or_else(refused)
         .or_else(|| unwell(NOT_ENFORCING))
         .or_else(|| unwell(THERMAL_WITHIN_CLASS))

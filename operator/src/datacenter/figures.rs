@@ -74,6 +74,7 @@ metrics! {
     State = "enforcement_state", "1 for the state of enforcement that holds", Some("state");
     StateSince = "enforcement_since_timestamp_seconds", "When the state of enforcement last changed", None;
     Engaged = "enforcement_engaged", "1 for each action in force", Some("action");
+    Contested = "contested_objects", "Objects whose borrowed fields another field manager sets back, left alone for now", None;
     Maintenance = "maintenance", "1 during announced work", None;
     Racks = "racks", "Standard racks", Some("state");
     Valid = "pue_valid", "1 while the last closed window has a valid PUE", None;
@@ -168,6 +169,8 @@ impl Figures {
                 let engaged = enforcement.engaged.iter().any(|engaged| engaged.action == action);
                 self.set(Id::Engaged, name, f64::from(u8::from(engaged)));
             }
+            let left = status.contested.iter().filter(|known| known.since.is_some()).count();
+            self.set(Id::Contested, "", left as f64 + status.contested_more.unwrap_or(0) as f64);
         }
     }
 

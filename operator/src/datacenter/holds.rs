@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use banyan_crds::v1alpha1::{Action, DataCenter};
+use banyan_crds::v1alpha1::{Action, ContestedObject, DataCenter};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{ResourceExt, core::ApiResource};
 use serde_json::json;
 
-use super::marks::Mark;
+use super::{
+    fights::{self, Bid, Claim, Memory},
+    marks::Mark,
+};
 use crate::{
     index::{
         batch::{BatchEntry, BatchKind, DEFERRABLE},
@@ -18,6 +21,7 @@ use crate::{
     kernel::{
         loan::{self, Field, Guard, Loan, Prior, Record, Term},
         plan::{FINALIZER, ObjectRef, Own, Owner, Undo},
+        rivals::Doubt,
     },
 };
 
@@ -54,6 +58,21 @@ pub struct Entries {
     pub lending: bool,
     /// Something may still be held after this plan that it does not know of.
     pub look_again: bool,
+    /// Objects over which another manager fights, as far as this plan knows of them.
+    pub contested: Vec<ContestedObject>,
+}
+
+/// What is to be in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Course<'a> {
+    /// Actions in force, with since when, in order.
+    pub engaged: &'a [(Action, jiff::Timestamp)],
+    /// What was just taken out of force, in order.
+    pub undone: &'a [Action],
+    /// Why.
+    pub why: &'a str,
+    /// What is remembered of fights.
+    pub memory: Memory<'a>,
 }
 
 /// The name of an action in annotations, events and the trail.
@@ -124,16 +143,15 @@ fn give_back(object: ObjectRef, action: Action, site: &str, why: &str) -> Undo {
     Undo::Return { object, action: name(action), terms, why: why.to_owned() }
 }
 
-/// The entries for `engaged`; `undone` names what was just taken out of force, in order.
+/// The entries for a course of action.
 pub fn entries(
     dc: &DataCenter,
     owner: &Owner,
     namespace: &str,
-    engaged: &[(Action, jiff::Timestamp)],
-    undone: &[Action],
+    course: &Course<'_>,
     estate: &Estate,
-    why: &str,
 ) -> Entries {
+    let Course { engaged, undone, why, memory } = *course;
     let mut entries = Entries::default();
     let site = dc.name_any();
     let selector = dc.spec.node_selector.as_ref();
@@ -182,7 +200,14 @@ pub fn entries(
     for (action, since) in engaged {
         match action {
             Action::HoldBatch => {
-                let loans = hold_batch(&site, selector, owner, estate, why);
+                let claims = batch_claims(&site, selector, owner, estate, *since);
+                let (loans, contested) = taken(claims, memory, &site, why);
+                entries.contested.extend(contested);
+                if !estate.queues_known {
+                    // Queues that cannot be seen may have to be held instead, and may be contested.
+                    let known = fights::carried(memory.contested, |known| known.action == *action);
+                    entries.contested.extend(known);
+                }
                 if !queued && estate.queues_known {
                     let mut mark = Mark::Hold.own(dc, owner, namespace, *since, why);
                     // The action is told once: by what is held, where there is something.
@@ -193,7 +218,10 @@ pub fn entries(
                 entries.borrow.push(loans);
             }
             Action::PreferElsewhere => {
-                entries.borrow.push(prefer_elsewhere(&site, selector, owner, estate, why));
+                let claims = node_claims(selector, owner, estate, *since);
+                let (loans, contested) = taken(claims, memory, &site, why);
+                entries.contested.extend(contested);
+                entries.borrow.push(loans);
             }
             Action::FreezeGrowth => entries.own.push(Mark::Freeze.own(dc, owner, namespace, *since, why)),
         }
@@ -228,6 +256,11 @@ pub fn action_of(undo: &Undo) -> Option<Action> {
         Undo::Remove { action, .. } => action.as_deref()?,
         Undo::Return { action, .. } => action,
     };
+    action(of)
+}
+
+/// The action of this name.
+pub fn action(of: &str) -> Option<Action> {
     [Action::HoldBatch, Action::PreferElsewhere, Action::FreezeGrowth]
         .into_iter()
         .find(|action| name(*action) == of)
@@ -298,75 +331,113 @@ fn node_object(node: &NodeEntry) -> ObjectRef {
     }
 }
 
-/// Whether the loan stands for `owner` already. One that stands for another is tried, so that its holder is told.
-fn lent_to(loans: &[(String, Record)], key: &str, owner: &Owner) -> bool {
-    loans.iter().any(|(at, record)| at == key && record.owner == owner.to_string())
+/// An object that an action may borrow from, and what must hold on it.
+struct Candidate<'a> {
+    object: ObjectRef,
+    guard: Guard,
+    action: (Action, jiff::Timestamp),
+    standing: Option<&'a Record>,
+    doubt: Option<&'a Doubt>,
+    open: bool,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(
+        object: ObjectRef,
+        guard: Guard,
+        action: (Action, jiff::Timestamp),
+        owner: &Owner,
+        loans: &'a [(String, Record)],
+        doubts: &'a [(String, Doubt)],
+    ) -> Self {
+        let key = loan::annotation(&name(action.0));
+        // One that stands for another is tried, so that its holder is told.
+        let ours = |record: &&Record| record.owner == owner.to_string();
+        let standing = loans.iter().find(|(at, _)| *at == key).map(|(_, record)| record).filter(ours);
+        let doubt = doubts.iter().find(|(at, _)| *at == key).map(|(_, doubt)| doubt);
+        let doubt = doubt.filter(|doubt| match doubt {
+            Doubt::Dropped { record, .. } => ours(&record),
+            Doubt::Overwritten { .. } => true,
+        });
+        Self { object, guard, action, standing, doubt, open: true }
+    }
+}
+
+/// The loans that are taken of these, and those over which another manager fights.
+fn taken<'a>(
+    candidates: impl Iterator<Item = Candidate<'a>>,
+    memory: Memory<'_>,
+    site: &str,
+    why: &str,
+) -> (Vec<Loan>, Vec<ContestedObject>) {
+    let (mut loans, mut contested) = (Vec::new(), Vec::new());
+    for candidate in candidates {
+        let Candidate { object, guard, action, standing, doubt, open } = candidate;
+        let claim = Claim { object: &object, action, standing, doubt, open };
+        let bid = memory.bid(&claim);
+        contested.extend(memory.keep(&claim, &bid));
+        let fought = match bid {
+            Bid::Stands | Bid::Left { .. } => continue,
+            Bid::First => None,
+            Bid::Again(rounds) => Some(rounds),
+        };
+        let fields = fields(action.0, &object.resource.kind, site);
+        loans.push(Loan {
+            object,
+            action: name(action.0),
+            fields,
+            guard,
+            fought,
+            why: why.to_owned(),
+            until: Some(UNTIL.to_owned()),
+        });
+    }
+    (loans, contested)
 }
 
 /// Kueue's queues of the site where there are any, else deferrable `CronJobs` and Jobs that never started.
-fn hold_batch(
-    site: &str,
-    selector: Option<&LabelSelector>,
-    owner: &Owner,
-    estate: &Estate,
-    why: &str,
-) -> Vec<Loan> {
+fn batch_claims<'a>(
+    site: &'a str,
+    selector: Option<&'a LabelSelector>,
+    owner: &'a Owner,
+    estate: &'a Estate,
+    since: jiff::Timestamp,
+) -> impl Iterator<Item = Candidate<'a>> {
+    let action = Action::HoldBatch;
+    let key = loan::annotation(&name(action));
     // Queues that cannot be seen may have to be held instead.
-    if !estate.queues_known {
-        return Vec::new();
-    }
-    let action = name(Action::HoldBatch);
-    let key = loan::annotation(&action);
-    let of_site: Vec<_> = estate.batch.iter().filter(|entry| has_batch(site, selector, entry)).collect();
-    let queues = of_site.iter().any(|entry| entry.kind == BatchKind::ClusterQueue);
-    of_site
-        .into_iter()
-        .filter(|entry| (entry.kind == BatchKind::ClusterQueue) == queues)
-        .filter(|entry| entry.holdable || entry.loans.iter().any(|(at, _)| *at == key))
-        .filter(|entry| !lent_to(&entry.loans, &key, owner))
-        .map(|entry| {
+    let all = if estate.queues_known { &estate.batch[..] } else { &[] };
+    let of_site = move |entry: &&BatchEntry| has_batch(site, selector, entry);
+    let queues = all.iter().filter(of_site).any(|entry| entry.kind == BatchKind::ClusterQueue);
+    all.iter()
+        .filter(of_site)
+        .filter(move |entry| (entry.kind == BatchKind::ClusterQueue) == queues)
+        .filter(move |entry| entry.holdable || entry.loans.iter().any(|(at, _)| *at == key))
+        .map(move |entry| {
             // What the index said may be past: the live object is asked again.
-            let (kind, guard) = match entry.kind {
+            let guard = match entry.kind {
                 // A queue that its owner drains must not be stopped more mildly.
-                BatchKind::ClusterQueue => ("ClusterQueue", Guard::StillDefault("/spec/stopPolicy", "None")),
-                BatchKind::CronJob => ("CronJob", Guard::Consent(DEFERRABLE)),
-                BatchKind::Job => ("Job", Guard::NeverStarted(DEFERRABLE)),
+                BatchKind::ClusterQueue => Guard::StillDefault("/spec/stopPolicy", "None"),
+                BatchKind::CronJob => Guard::Consent(DEFERRABLE),
+                BatchKind::Job => Guard::NeverStarted(DEFERRABLE),
             };
-            Loan {
-                object: entry.object.clone(),
-                action: action.clone(),
-                fields: fields(Action::HoldBatch, kind, site),
-                guard,
-                why: why.to_owned(),
-                until: Some(UNTIL.to_owned()),
-            }
+            let object = entry.object.clone();
+            let all = Candidate::new(object, guard, (action, since), owner, &entry.loans, &entry.doubts);
+            // One that does not run has the borrowed value.
+            Candidate { open: entry.holdable, ..all }
         })
-        .collect()
 }
 
-fn prefer_elsewhere(
-    site: &str,
-    selector: Option<&LabelSelector>,
-    owner: &Owner,
-    estate: &Estate,
-    why: &str,
-) -> Vec<Loan> {
-    let action = name(Action::PreferElsewhere);
-    let key = loan::annotation(&action);
-    estate
-        .nodes
-        .iter()
-        .filter(|node| has_node(selector, &node.labels))
-        .filter(|node| !lent_to(&node.loans, &key, owner))
-        .map(|node| Loan {
-            object: node_object(node),
-            action: action.clone(),
-            fields: fields(Action::PreferElsewhere, "Node", site),
-            guard: Guard::None,
-            why: why.to_owned(),
-            until: Some(UNTIL.to_owned()),
-        })
-        .collect()
+fn node_claims<'a>(
+    selector: Option<&'a LabelSelector>,
+    owner: &'a Owner,
+    estate: &'a Estate,
+    since: jiff::Timestamp,
+) -> impl Iterator<Item = Candidate<'a>> {
+    estate.nodes.iter().filter(move |node| has_node(selector, &node.labels)).map(move |node| {
+        let action = (Action::PreferElsewhere, since);
+        Candidate::new(node_object(node), Guard::None, action, owner, &node.loans, &node.doubts)
+    })
 }
 
 /// A reference that lets the garbage collector remove what is worthless without the site.
@@ -411,6 +482,7 @@ mod tests {
             uid: format!("uid-{name}"),
             labels: Arc::new([("zone".to_owned(), zone.to_owned())].into()),
             loans: vec![],
+            doubts: vec![],
         }
     }
 
@@ -428,19 +500,25 @@ mod tests {
             deferrable: true,
             holdable: true,
             loans: vec![],
+            doubts: vec![],
         }
     }
 
     fn lent(action: Action, to: &str) -> Vec<(String, Record)> {
         vec![(
             loan::annotation(&name(action)),
-            Record { owner: to.into(), at: "2026-03-01T00:00:00Z".into(), fields: vec![] },
+            Record { owner: to.into(), at: "2026-03-01T00:00:00Z".into(), rounds: 0, fields: vec![] },
         )]
+    }
+
+    fn course<'a>(engaged: &'a [(Action, jiff::Timestamp)], undone: &'a [Action]) -> Course<'a> {
+        let memory = Memory { contested: &[], afresh: false, now: now() };
+        Course { engaged, undone, why: "test", memory }
     }
 
     fn made(engaged: &[Action], undone: &[Action], estate: &Estate) -> Entries {
         let engaged: Vec<_> = engaged.iter().map(|action| (*action, now())).collect();
-        entries(&dc(), &owner(), "banyan-system", &engaged, undone, estate, "test")
+        entries(&dc(), &owner(), "banyan-system", &course(&engaged, undone), estate)
     }
 
     fn borrowed(entries: &Entries) -> Vec<String> {
@@ -490,7 +568,8 @@ mod tests {
         let entries = made(&[Action::HoldBatch, Action::PreferElsewhere], &[], &estate);
         assert_eq!((borrowed(&entries), entries.lending), (vec!["n1".to_owned()], true));
         // Nothing is in force any more, but a queue may still be held.
-        let made = |dc: &DataCenter| super::entries(dc, &owner(), "banyan-system", &[], &[], &estate, "test");
+        let made =
+            |dc: &DataCenter| super::entries(dc, &owner(), "banyan-system", &course(&[], &[]), &estate);
         assert!(!made(&dc()).lending);
         let mut held = dc();
         held.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);

@@ -11,6 +11,7 @@ pub mod budget;
 pub mod energy;
 pub mod enforce;
 pub mod explain;
+pub mod fights;
 pub mod figures;
 pub mod grade;
 pub mod holds;

@@ -17,6 +17,7 @@ use super::{
     budget::{self, Budget},
     energy::Window,
     enforce::{self, Advice, Situation},
+    fights::{self, Memory},
     figures::Figures,
     holds,
     ledger::{Change, Ledger},
@@ -153,16 +154,26 @@ pub fn plan(
         dc,
         &owner,
         &seen.namespace,
-        &decision.engaged,
-        &decision.undone,
+        &holds::Course {
+            engaged: &decision.engaged,
+            undone: &decision.undone,
+            why: &decision.message,
+            memory: Memory {
+                contested: &previous.contested,
+                afresh: previous.observed_generation != dc.metadata.generation,
+                now: seen.now,
+            },
+        },
         &seen.estate,
-        &decision.message,
     );
     let suspended = dc.spec.suspend && !deleting;
     if suspended || decision.state == EnforcementState::Paused {
         // Nothing is taken, and whatever is on loan stays so, and a mark that a killed run has left …
         entries.lending |= !entries.undo.is_empty();
         entries.borrow.clear();
+        // … nobody fights …
+        let in_force = |action: Action| decision.engaged.iter().any(|(engaged, _)| *engaged == action);
+        entries.contested = fights::carried(&previous.contested, |known| in_force(known.action));
         entries.undo.retain_mut(|group| {
             // … but what is no longer asked for, and what is no longer the site's or no longer consents.
             let due = |action: Action| {
@@ -192,6 +203,16 @@ pub fn plan(
         let message = format!("{action:?}: {}", decision.message);
         notices.push(Notice::normal("ActionUndone", message).of_action(holds::name(*action)));
     }
+    let more = fights::bound(&mut entries.contested);
+    let fresh = entries
+        .contested
+        .iter()
+        .filter(|known| !previous.contested.iter().any(|old| fights::is_left(old, known)));
+    if let Some(message) = fights::message(fresh, 0) {
+        notices.push(Notice::warning("Contested", message));
+    }
+    status.contested_more = i64::try_from(more).ok().filter(|more| *more > 0);
+    status.contested = entries.contested;
     if entries.look_again {
         next = next.min(LOOK_AGAIN);
     }
@@ -222,6 +243,7 @@ pub fn plan(
         meters: &meters,
         judgement: judgement.as_ref(),
         decision: &decision,
+        status: &status,
         previous: &previous.conditions,
     };
     let mut stated = words::conditions(&facts);

@@ -9,7 +9,7 @@ use banyan_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{holds, words::NOT_ENFORCING};
+use super::{fights, holds, words::NOT_ENFORCING};
 use crate::kernel::executor::{Deed, Done, Outcome};
 
 /// Actions that the status keeps.
@@ -26,7 +26,18 @@ pub fn settle(
     outcome: &Outcome,
     now: Timestamp,
 ) -> DataCenterStatus {
-    status.actions.extend(records(&outcome.done, now));
+    let (again, once): (Vec<_>, Vec<_>) =
+        outcome.done.iter().cloned().partition(|done| matches!(done.deed, Deed::SetAgain | Deed::PutBack));
+    status.actions.extend(records(&once, now));
+    for record in records(&again, now) {
+        // What is done over and over is in the trail each time, and here once: it would push out everything else.
+        let same = |old: &ActionRecord| {
+            (&old.action, &old.object, &old.why) == (&record.action, &record.object, &record.why)
+        };
+        status.actions.retain(|old| !same(old));
+        status.actions.push(record);
+    }
+    fights::count(&mut status.contested, &outcome.rounds, now);
     let surplus = status.actions.len().saturating_sub(KEPT);
     status.actions.drain(..surplus);
     let wrong = outcome
@@ -126,7 +137,7 @@ pub fn records(done: &[Done], now: Timestamp) -> Vec<ActionRecord> {
     for done in done {
         let Some(action) = &done.action else { continue };
         let name = match done.deed {
-            Deed::Borrowed | Deed::Ensured => action.clone(),
+            Deed::Borrowed | Deed::SetAgain | Deed::Ensured => action.clone(),
             Deed::PutBack => format!("PutBack{action}"),
             Deed::Returned | Deed::Removed => format!("Undo{action}"),
             Deed::FinalizerSet | Deed::FinalizerCleared => continue,

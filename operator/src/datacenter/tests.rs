@@ -50,6 +50,7 @@ pub(crate) fn room(queue: &Arc<Queue>) -> Room {
             ),
             events: Events::new(client, "test"),
             inventory,
+            repeats: Arc::default(),
         },
         overlay: Overlay::default(),
         clock: Clock::default(),

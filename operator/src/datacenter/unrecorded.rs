@@ -180,7 +180,8 @@ mod tests {
         let record = Record {
             owner: owner.to_string(),
             at: String::new(),
-            fields: vec![Lent { field, prior: json!(1) }],
+            rounds: 0,
+            fields: vec![Lent { field, prior: json!(1), declarers: vec![] }],
         };
         let loans = if marked { vec![(loan::annotation("PreferElsewhere"), record)] } else { vec![] };
         let node = NodeEntry {
@@ -188,10 +189,17 @@ mod tests {
             uid: "u".into(),
             labels: Arc::new([("zone".to_owned(), "a".to_owned())].into()),
             loans,
+            doubts: vec![],
         };
         let estate = Estate { nodes: vec![node], batch: vec![], queues_known: true };
-        let entries =
-            holds::entries(&dc, &owner, "ns", &decision.engaged, &decision.undone, &estate, "violated");
+        let now = Timestamp::UNIX_EPOCH;
+        let course = holds::Course {
+            engaged: &decision.engaged,
+            undone: &decision.undone,
+            why: "violated",
+            memory: crate::datacenter::fights::Memory { contested: &[], afresh: false, now },
+        };
+        let entries = holds::entries(&dc, &owner, "ns", &course, &estate);
         let (records, found) = records(&dc, &owner, decision, &estate, &entries, told, Timestamp::UNIX_EPOCH);
         // What is told is in the trail too.
         assert_eq!(records.len(), found.len());

@@ -5,13 +5,14 @@
 
 use banyan_crds::{
     conditions::{READY, Stated, Truth},
-    v1alpha1::{DataCenter, EnforcementState, Verdict},
+    v1alpha1::{DataCenter, DataCenterStatus, EnforcementState, Verdict},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
     energy::Window,
     enforce::Decision,
+    fights,
     observe::Observation,
     plan::{Judgement, blinding},
     site::{self, MeterInput},
@@ -27,6 +28,8 @@ pub const PUE_VALID: &str = "PUEValid";
 pub const PUE_WITHIN_TARGET: &str = "PUEWithinTarget";
 /// No action is in force.
 pub const NOT_ENFORCING: &str = "NotEnforcing";
+/// No other field manager sets back what an action borrows.
+pub const UNCONTESTED: &str = "Uncontested";
 /// Air at the inlets is within the class of the equipment.
 pub const THERMAL_WITHIN_CLASS: &str = "ThermalWithinClass";
 /// The query of the racks in use gives a count.
@@ -48,6 +51,8 @@ pub struct Facts<'a> {
     pub judgement: Option<&'a Judgement>,
     /// What is done.
     pub decision: &'a Decision,
+    /// The status so far.
+    pub status: &'a DataCenterStatus,
     /// The conditions before.
     pub previous: &'a [Condition],
 }
@@ -64,6 +69,7 @@ pub fn conditions(facts: &Facts<'_>) -> Vec<Stated> {
     }
     if facts.dc.spec.enforcement.is_some() {
         stated.push(not_enforcing(facts));
+        stated.push(uncontested(facts));
     }
     if let Some(thermal) = &facts.dc.spec.thermal
         && facts.site.is_ok()
@@ -285,6 +291,15 @@ fn not_enforcing(facts: &Facts<'_>) -> Stated {
             steady(facts.previous, stated)
         }
         _ => stated,
+    }
+}
+
+fn uncontested(facts: &Facts<'_>) -> Stated {
+    let DataCenterStatus { contested, contested_more, .. } = facts.status;
+    let more = contested_more.and_then(|more| usize::try_from(more).ok()).unwrap_or(0);
+    match fights::message(contested.iter(), more) {
+        Some(message) => Stated::new(UNCONTESTED, false, "FieldManagerFight", message),
+        None => Stated::new(UNCONTESTED, true, "Uncontested", "nobody sets back what is borrowed"),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::kernel::{
     loan::{self, Record},
     overlay::is_older,
     plan::ObjectRef,
+    rivals::{self, Doubt},
 };
 
 /// Label of batch work that may wait.
@@ -60,6 +61,8 @@ pub struct BatchEntry {
     pub holdable: bool,
     /// Loans on it, by annotation.
     pub loans: Vec<(String, Record)>,
+    /// What speaks against loans on it, by annotation.
+    pub doubts: Vec<(String, Doubt)>,
 }
 
 /// Batch work by uid.
@@ -166,7 +169,9 @@ impl Batch {
             return entries.remove(&uid).is_some();
         }
         let object = ObjectRef { resource, namespace: meta.namespace.clone(), name, uid: Some(uid.clone()) };
-        let entry = BatchEntry { kind, object, site, node_selector, deferrable, holdable, loans };
+        let known = entries.get(&uid).map(|kept| (&kept.entry.loans[..], &kept.entry.doubts[..]));
+        let doubts = rivals::doubts(meta, &loans, known);
+        let entry = BatchEntry { kind, object, site, node_selector, deferrable, holdable, loans, doubts };
         if let Some(known) = entries.get_mut(&uid)
             && known.entry == entry
         {
@@ -182,6 +187,14 @@ impl Batch {
         uid.is_some_and(|uid| {
             self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(uid).is_some()
         })
+    }
+
+    /// The loan behind this annotation was given back by Banyan itself.
+    pub fn returned(&self, uid: &str, annotation: &str) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = entries.get_mut(uid) {
+            kept.entry.doubts.retain(|(at, _)| at != annotation);
+        }
     }
 
     fn retain(&self, kind: BatchKind, seen: &HashSet<String>) -> bool {

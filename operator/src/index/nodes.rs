@@ -12,6 +12,7 @@ use super::feed::Index;
 use crate::kernel::{
     loan::{self, Record},
     overlay::is_older,
+    rivals::{self, Doubt},
 };
 
 /// What is kept of a Node.
@@ -25,6 +26,8 @@ pub struct NodeEntry {
     pub labels: Arc<BTreeMap<String, String>>,
     /// Loans on it, by annotation.
     pub loans: Vec<(String, Record)>,
+    /// What speaks against loans on it, by annotation.
+    pub doubts: Vec<(String, Doubt)>,
 }
 
 /// An entry, and the resource version that it is of.
@@ -58,19 +61,29 @@ impl Nodes {
         let loans = loan::records(annotations);
         let labels = meta.labels.clone().unwrap_or_default();
         let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let known = nodes.get(&uid).map(|kept| (&kept.entry.loans[..], &kept.entry.doubts[..]));
+        let doubts = rivals::doubts(meta, &loans, known);
         if let Some(known) = nodes.get_mut(&uid) {
             if is_older(&version, &known.version) {
                 return false;
             }
             // Heartbeats change neither: the one copy stays.
-            if *known.entry.labels == labels && known.entry.loans == loans {
+            if *known.entry.labels == labels && known.entry.loans == loans && known.entry.doubts == doubts {
                 known.version = version;
                 return false;
             }
         }
-        let entry = NodeEntry { name, uid: uid.clone(), labels: Arc::new(labels), loans };
+        let entry = NodeEntry { name, uid: uid.clone(), labels: Arc::new(labels), loans, doubts };
         nodes.insert(uid, Kept { version, entry });
         true
+    }
+
+    /// The loan behind this annotation was given back by Banyan itself.
+    pub fn returned(&self, uid: &str, annotation: &str) {
+        let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = nodes.get_mut(uid) {
+            kept.entry.doubts.retain(|(at, _)| at != annotation);
+        }
     }
 
     /// Forgets the Node of this uid. Says whether it was known.

@@ -41,4 +41,11 @@ impl<P: Clone + Send + Sync> Inventory for Union<P> {
             let _ = self.nodes.forget(uid) || self.batch.forget(Some(uid));
         }
     }
+
+    fn returned(&self, object: &ObjectRef, annotation: &str) {
+        if let Some(uid) = &object.uid {
+            self.nodes.returned(uid, annotation);
+            self.batch.returned(uid, annotation);
+        }
+    }
 }

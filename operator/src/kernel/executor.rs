@@ -16,9 +16,10 @@ pub use super::trail::Deed;
 use super::{
     digest,
     events::Events,
-    loan::{self, Decision, Nothing},
+    loan::{self, Against, Decision, Nothing},
     overlay::Overlay,
     plan::{Defence, FINALIZER, Found, Notice, ObjectRef, Own, Owner, Plan, Undo},
+    tally::Tally,
     trail::{Ground, Outcome as Told, Principal},
     writer::{WriteError, Writer},
 };
@@ -47,6 +48,8 @@ pub trait Inventory: Send + Sync {
     fn observed(&self, object: &DynamicObject);
     /// An object that was just deleted.
     fn removed(&self, object: &ObjectRef);
+    /// The loan behind this annotation was just given back: that it is gone from the object is nobody else's doing.
+    fn returned(&self, _object: &ObjectRef, _annotation: &str) {}
 }
 
 /// The resource that a plan is for, as it was observed.
@@ -92,11 +95,24 @@ pub struct Done {
     pub until: Option<String>,
 }
 
+/// A round of a fight over a borrowed field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// On what.
+    pub object: ObjectRef,
+    /// The action that it was borrowed for.
+    pub action: String,
+    /// Against whom.
+    pub against: Against,
+}
+
 /// What the executor met.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Everything written, in order.
     pub done: Vec<Done>,
+    /// Rounds of fights, of what was set again.
+    pub rounds: Vec<Round>,
     /// Conflicts with other field managers on what is not defended: object and manager.
     pub conflicts: Vec<(String, String)>,
     /// Loans that another resource holds: object and holder.
@@ -134,6 +150,7 @@ impl Outcome {
     fn in_order(&mut self) {
         self.failures.sort_by_key(ToString::to_string);
         self.conflicts.sort();
+        self.rounds.sort_by_key(|round| round.object.to_string());
         self.held_by_others.sort();
     }
 }
@@ -147,6 +164,8 @@ pub struct Executor {
     pub events: Events,
     /// What was made before.
     pub inventory: Arc<dyn Inventory>,
+    /// What is done over and over.
+    pub repeats: Arc<Tally>,
 }
 
 impl Executor {
@@ -207,6 +226,7 @@ impl Executor {
         note(&mut outcome, at_once(stale.iter().map(|entry| self.undo(entry, behalf))).await);
 
         outcome.in_order();
+        self.fold(&mut outcome, now);
         let met = told(&outcome);
         // What is planned to be told follows from the status: while that is not written, it is planned again.
         let planned = match self.finish(subject, status, overlay, settle, &outcome).await {
@@ -232,6 +252,21 @@ impl Executor {
             outcome.failures.push(error);
         }
         outcome
+    }
+
+    /// A wall is put back each time somebody changes it, and each time is in the trail; but who does it over and over is
+    /// told of once in a while, with how often it was.
+    fn fold(&self, outcome: &mut Outcome, now: jiff::Timestamp) {
+        outcome.done.retain_mut(|done| {
+            if done.deed != Deed::PutBack {
+                return true;
+            }
+            let times = self.repeats.count(&format!("{} {}", done.object, done.prior), now);
+            if let Some(times) = times.filter(|times| *times > 1) {
+                done.prior["times"] = times.into();
+            }
+            times.is_some()
+        });
     }
 
     /// Tells each notice about `object`, as long as this replica leads.
@@ -446,10 +481,10 @@ impl Executor {
                 }
                 Err(error) => return Met::Failed(error),
             };
-            let patch = match decide(&json!(live)) {
-                Decision::Patch { patch, prior, kept } => {
+            let (patch, against) = match decide(&json!(live)) {
+                Decision::Patch { patch, prior, kept, against } => {
                     (done.prior, done.kept) = (prior, kept);
-                    patch
+                    (patch, against)
                 }
                 Decision::Nothing(nothing) => {
                     self.inventory.observed(&live);
@@ -464,10 +499,26 @@ impl Executor {
                     };
                 }
             };
+            let done = match &against {
+                None => done.clone(),
+                // The same words each time: how often it was is not told here.
+                Some(against) => Done {
+                    deed: Deed::SetAgain,
+                    why: format!("set again after {} had set it back", against.managers),
+                    ..done.clone()
+                },
+            };
             match self.writer.patch(object, patch, &done.ground(principal)).await {
                 Ok(written) => {
                     self.inventory.observed(&written);
-                    return Met::Done(done);
+                    let action = done.action.clone().unwrap_or_default();
+                    if done.deed == Deed::Returned {
+                        let object = ObjectRef { uid: written.metadata.uid.clone(), ..object.clone() };
+                        self.inventory.returned(&object, &loan::annotation(&action));
+                    }
+                    let Some(against) = against else { return Met::Done(done) };
+                    let round = Round { object: object.clone(), action, against };
+                    return Met::Again(done, round);
                 }
                 Err(error) if error.is_stale() && attempt < ATTEMPTS => {}
                 Err(error) if error.is_not_found() => return Met::Nothing,
@@ -532,6 +583,7 @@ impl Executor {
 enum Met {
     Nothing,
     Done(Done),
+    Again(Done, Round),
     Conflict(String, String),
     HeldBy(String, String),
     Failed(WriteError),
@@ -548,6 +600,10 @@ fn note(outcome: &mut Outcome, met: Vec<Met>) {
         match met {
             Met::Nothing => {}
             Met::Done(done) => outcome.done.push(done),
+            Met::Again(done, round) => {
+                outcome.done.push(done);
+                outcome.rounds.push(round);
+            }
             Met::Conflict(object, manager) => outcome.conflicts.push((object, manager)),
             Met::HeldBy(object, other) => outcome.held_by_others.push((object, other)),
             Met::Failed(error) => outcome.failures.push(error),
@@ -588,9 +644,12 @@ fn told(outcome: &Outcome) -> Vec<Notice> {
     for done in &outcome.done {
         if done.deed == Deed::PutBack {
             let by = done.prior["changedBy"].as_str().unwrap_or("another client");
+            let times = done.prior["times"]
+                .as_u64()
+                .map_or_else(String::new, |times| format!("; it was {times} times since this was last told"));
             notices.push(Notice::warning(
                 "PutBack",
-                format!("{} was changed by {by} and has been put back", done.object),
+                format!("{} was changed by {by} and has been put back{times}", done.object),
             ));
         }
         if !done.kept.is_empty() {

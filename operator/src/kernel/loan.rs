@@ -12,7 +12,10 @@ use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, TestOpera
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::plan::{ObjectRef, Owner};
+use super::{
+    plan::{FIELD_MANAGER, ObjectRef, Owner},
+    rivals::{Managers, joined},
+};
 
 /// Prefix of the annotation that holds a loan; the action's name follows.
 pub const ANNOTATION: &str = "banyan.dev/loan-";
@@ -28,6 +31,9 @@ pub struct Loan {
     pub fields: Vec<Field>,
     /// What must hold on the live object, whatever the index said.
     pub guard: Guard,
+    /// It has been taken before, and so many rounds were fought over it since; none if this is the first time. Only then
+    /// is what a rival has set back set again.
+    pub fought: Option<u32>,
     /// Why, for the trail.
     pub why: String,
     /// Until when, as far as that is known.
@@ -89,8 +95,11 @@ pub enum Guard {
 pub struct Record {
     /// The resource for which it was borrowed, `<kind>.<name>`.
     pub owner: String,
-    /// When, RFC 3339.
+    /// When, RFC 3339; the last time, where it was set again.
     pub at: String,
+    /// How often it was set again after a rival had set it back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rounds: u32,
     /// The fields with their values before, `null` for absent.
     pub fields: Vec<Lent>,
 }
@@ -104,6 +113,20 @@ pub struct Lent {
     pub field: Field,
     /// Value before, `null` for absent.
     pub prior: Value,
+    /// Who declared the field when it was borrowed, by the name of the field manager.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declarers: Vec<String>,
+}
+
+/// A round of a fight: what rivals had set back and is set again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Against {
+    /// The managers that had set it back, or that stood at the field when the record of the loan was found gone.
+    pub managers: String,
+    /// Pointers of the fields.
+    pub fields: Vec<String>,
+    /// Rounds so far, this one included.
+    pub rounds: u32,
 }
 
 /// What is to be done about a loan.
@@ -118,6 +141,8 @@ pub enum Decision {
         prior: Value,
         /// Pointers of fields that were left as somebody else had set them, and what was not believed of the record.
         kept: Vec<String>,
+        /// The round of a fight that it is, if it is one.
+        against: Option<Against>,
     },
     /// Nothing to do, and why.
     Nothing(Nothing),
@@ -155,7 +180,7 @@ pub fn annotation(action: &str) -> String {
 impl Record {
     /// What stands for an annotation that cannot be read: something is on loan, for nobody knows whom.
     fn unreadable() -> Self {
-        Self { owner: String::new(), at: String::new(), fields: Vec::new() }
+        Self { owner: String::new(), at: String::new(), rounds: 0, fields: Vec::new() }
     }
 
     /// Whether the annotation could be read.
@@ -186,43 +211,101 @@ pub fn take(live: &Value, loan: &Loan, owner: &Owner, now: jiff::Timestamp) -> D
         if !record.is_readable() {
             return Decision::Nothing(Nothing::Unreadable(key));
         }
-        let owner = owner.to_string();
-        // Ours: whatever the field says now is somebody's own wish, which is kept.
-        return Decision::Nothing(if record.owner == owner {
-            Nothing::Done
+        return if record.owner == owner.to_string() {
+            take_again(live, loan, record, &key, now)
         } else {
-            Nothing::HeldBy(record.owner)
-        });
+            Decision::Nothing(Nothing::HeldBy(record.owner))
+        };
     }
     if !holds(live, loan.guard) {
         return Decision::Nothing(Nothing::Guarded);
     }
+    let managers = Managers::of_object(live);
     let lent: Vec<Lent> = loan
         .fields
         .iter()
         .filter_map(|field| {
             let prior = current(live, field);
-            (prior != field.set).then(|| Lent { field: field.clone(), prior })
+            let declarers = managers.declarers(field);
+            (prior != field.set).then(|| Lent { field: field.clone(), prior, declarers })
         })
         .collect();
     if lent.is_empty() {
         return Decision::Nothing(Nothing::AlreadySo);
     }
+    // It was lent before, and the record is gone. Who wishes something of one field does not replace the whole object:
+    // whoever did is a rival. Where Banyan's own value stands, it was given back.
+    let present: Vec<_> = lent.iter().flat_map(|lent| managers.of(&lent.field)).collect();
+    let given_back = present.iter().any(|manager| manager.name == FIELD_MANAGER);
+    let against = loan.fought.filter(|_| !given_back).map(|fought| {
+        let names = present.into_iter().map(|manager| manager.name).filter(|name| !name.is_empty());
+        against(joined(names), &lent, fought)
+    });
+    let lent: Vec<_> = lent.iter().collect();
+    let record = Record {
+        owner: owner.to_string(),
+        at: now.to_string(),
+        rounds: against.as_ref().map_or(0, |against| against.rounds),
+        fields: lent.iter().copied().cloned().collect(),
+    };
+    set(live, &lent, &record, &key, against)
+}
+
+/// Sets again what rivals have set back of a loan that stands. A field that anybody else has changed is their wish, and
+/// is kept.
+fn take_again(live: &Value, loan: &Loan, mut record: Record, key: &str, now: jiff::Timestamp) -> Decision {
+    let Some(fought) = loan.fought else { return Decision::Nothing(Nothing::Done) };
+    let managers = Managers::of_object(live);
+    let mut rivals = Vec::new();
+    let mut reverted = Vec::new();
+    for lent in &mut record.fields {
+        let value = current(live, &lent.field);
+        let by = managers.rivals(lent);
+        if loan.fields.contains(&lent.field) && value != lent.field.set && !by.is_empty() {
+            lent.declarers
+                .extend(by.iter().filter(|name| !lent.declarers.contains(name)).cloned().collect::<Vec<_>>());
+            // Without Banyan it would be what they declare.
+            lent.prior = value;
+            rivals.extend(by);
+            reverted.push(lent.clone());
+        }
+    }
+    if reverted.is_empty() {
+        return Decision::Nothing(Nothing::Done);
+    }
+    if !holds(live, loan.guard) {
+        return Decision::Nothing(Nothing::Guarded);
+    }
+    let against = against(joined(rivals.into_iter()), &reverted, fought);
+    record.rounds = against.rounds;
+    record.at = now.to_string();
+    set(live, &reverted.iter().collect::<Vec<_>>(), &record, key, Some(against))
+}
+
+fn against(managers: Option<String>, lent: &[Lent], fought: u32) -> Against {
+    Against {
+        managers: managers.unwrap_or_else(|| "another client".to_owned()),
+        fields: lent.iter().map(|lent| lent.field.pointer.clone()).collect(),
+        rounds: fought.saturating_add(1),
+    }
+}
+
+/// The patch that sets these fields and writes the record.
+fn set(live: &Value, lent: &[&Lent], record: &Record, key: &str, against: Option<Against>) -> Decision {
     let mut patch = vec![test_version(live)];
     let prior = json!(
         lent.iter()
             .map(|lent| (lent.field.pointer.clone(), lent.prior.clone()))
             .collect::<serde_json::Map<_, _>>()
     );
-    for lent in &lent {
+    for lent in lent {
         write(&mut patch, live, &lent.field, &lent.field.set);
     }
-    let record = json!(Record { owner: owner.to_string(), at: now.to_string(), fields: lent }).to_string();
     if !live["metadata"]["annotations"].is_object() {
         add(&mut patch, "/metadata/annotations", json!({}));
     }
-    add(&mut patch, &format!("/metadata/annotations/{}", escape(&key)), record.into());
-    Decision::Patch { patch: Patch(patch), prior, kept: Vec::new() }
+    add(&mut patch, &format!("/metadata/annotations/{}", escape(key)), json!(record).to_string().into());
+    Decision::Patch { patch: Patch(patch), prior, kept: Vec::new(), against }
 }
 
 /// How the loan of `action` is given back by `owner` on the object as it is now, where `terms` are the fields that the
@@ -266,7 +349,7 @@ pub fn give_back(live: &Value, object: &ObjectRef, action: &str, terms: &[Term],
         ));
     }
     remove(&mut patch, &format!("/metadata/annotations/{}", escape(&key)));
-    Decision::Patch { patch: Patch(patch), prior: Value::Object(prior), kept }
+    Decision::Patch { patch: Patch(patch), prior: Value::Object(prior), kept, against: None }
 }
 
 impl Term {
@@ -299,6 +382,11 @@ fn is_label_value(text: &str) -> bool {
     text.len() <= 63
         && text.bytes().all(inner)
         && ends.into_iter().flatten().all(|letter| letter.is_ascii_alphanumeric())
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_zero(rounds: &u32) -> bool {
+    *rounds == 0
 }
 
 fn same_object(live: &Value, object: &ObjectRef) -> bool {

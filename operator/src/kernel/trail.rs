@@ -32,6 +32,8 @@ pub enum Deed {
     Removed,
     /// Borrowed a field.
     Borrowed,
+    /// Set a borrowed field again that another manager had set back.
+    SetAgain,
     /// Gave a field back.
     Returned,
     /// Put the finalizer on the resource, so that it does not go before what is on loan for it is back.

@@ -191,7 +191,12 @@ fn a_violated_site_says_by_how_much_and_what_would_clear_it() {
     let mut then = after(plan, &first, first.now.checked_add(SignedDuration::from_mins(10)).unwrap());
     then.estate.batch[0].loans = vec![(
         crate::kernel::loan::annotation("HoldBatch"),
-        crate::kernel::loan::Record { owner: "datacenter.gulou-1".into(), at: String::new(), fields: vec![] },
+        crate::kernel::loan::Record {
+            owner: "datacenter.gulou-1".into(),
+            at: String::new(),
+            fields: vec![],
+            rounds: 0,
+        },
     )];
     let (told, status) = told(&dc, &then);
     check(&told, &status);

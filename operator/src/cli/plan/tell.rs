@@ -210,6 +210,7 @@ mod tests {
             action: "HoldBatch".into(),
             fields: vec![field],
             guard: loan::Guard::None,
+            fought: None,
             why: String::new(),
             until: None,
         };

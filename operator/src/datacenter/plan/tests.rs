@@ -82,6 +82,7 @@ fn batch() -> BatchEntry {
         deferrable: true,
         holdable: true,
         loans: vec![],
+        doubts: vec![],
     }
 }
 
@@ -109,6 +110,7 @@ pub(crate) fn seen(fixed: f64, ratio: f64) -> Observation {
                 uid: "n1".into(),
                 labels: Arc::new([("zone".to_owned(), "gulou-1".to_owned())].into()),
                 loans: vec![],
+                doubts: vec![],
             }],
             batch: vec![batch()],
             queues_known: true,
@@ -317,7 +319,12 @@ fn a_site_being_deleted_gives_back_and_keeps_its_ledger_for_the_garbage_collecto
     deleted.metadata.deletion_timestamp = Some(Time(now()));
     then.estate.batch[0].loans = vec![(
         crate::kernel::loan::annotation("HoldBatch"),
-        crate::kernel::loan::Record { owner: "datacenter.gulou-1".into(), at: NOW.into(), fields: vec![] },
+        crate::kernel::loan::Record {
+            owner: "datacenter.gulou-1".into(),
+            at: NOW.into(),
+            rounds: 0,
+            fields: vec![],
+        },
     )];
     // It is not read any more, which is no news about its meters.
     then.samples.clear();

@@ -50,6 +50,7 @@ async fn tried(finalizer: bool, undo: Vec<Vec<Undo>>) -> Vec<String> {
         ),
         events: Events::new(client, "test"),
         inventory: Arc::new(Stale),
+        repeats: Arc::default(),
     };
     let subject = Subject {
         object: map("site"),
@@ -75,6 +76,7 @@ async fn tried(finalizer: bool, undo: Vec<Vec<Undo>>) -> Vec<String> {
         action: "Test".into(),
         fields: vec![Field { pointer: "/data/x".into(), set: json!("y"), element_keys: vec![] }],
         guard: Guard::None,
+        fought: None,
         why: String::new(),
         until: None,
     };

@@ -45,6 +45,7 @@ fn suspend(kind: &str) -> Loan {
         action: "HoldBatch".into(),
         fields: vec![Field { pointer: "/spec/suspend".into(), set: json!(true), element_keys: vec![] }],
         guard: if kind == "Job" { Guard::NeverStarted(LABEL) } else { Guard::None },
+        fought: None,
         why: "test".into(),
         until: None,
     }
@@ -67,6 +68,7 @@ fn taint() -> Loan {
             },
         ],
         guard: Guard::None,
+        fought: None,
         why: "test".into(),
         until: None,
     }
@@ -306,4 +308,206 @@ fn a_record_that_cannot_be_read_is_neither_none_nor_overwritten() {
 fn annotations_are_named_after_the_action() {
     assert_eq!(annotation("HoldBatch"), "banyan.dev/loan-hold-batch");
     assert_eq!(escape("a/b~c"), "a~1b~0c");
+}
+
+/// The object as it is when `manager` has set its fields: whoever managed them does not any more.
+fn managed(mut live: Value, manager: &str, operation: &str, fields: &Value) -> Value {
+    live["metadata"]["managedFields"] =
+        json!([{"manager": manager, "operation": operation, "fieldsV1": fields}]);
+    live
+}
+
+fn fought(loan: Loan, rounds: Option<u32>) -> Loan {
+    Loan { fought: rounds, ..loan }
+}
+
+fn round(decision: &Decision) -> Against {
+    let Decision::Patch { against: Some(against), .. } = decision else { panic!("no round: {decision:?}") };
+    against.clone()
+}
+
+fn stored(live: &Value, action: &str) -> Record {
+    record(live, &annotation(action)).unwrap()
+}
+
+/// The shapes that actions borrow: a plain field, an entry of a map, an element of a list, and one of another's kind.
+/// Each with what a rival sets it back to, and the fields that it manages.
+fn shapes() -> Vec<(Value, Loan, Value, Value)> {
+    let queue = json!({"metadata": {"uid": "u1", "resourceVersion": "5"}, "spec": {"stopPolicy": "None"}});
+    let hold = Loan {
+        fields: vec![Field { pointer: "/spec/stopPolicy".into(), set: json!("Hold"), element_keys: vec![] }],
+        guard: Guard::StillDefault("/spec/stopPolicy", "None"),
+        ..suspend("ClusterQueue")
+    };
+    let fresh = json!({
+        "metadata": {"uid": "u1", "resourceVersion": "5", "labels": {LABEL: "true"}},
+        "spec": {"suspend": false}, "status": {}
+    });
+    let mut labelled = node();
+    labelled["metadata"]["labels"]["banyan.dev/avoid"] = json!("heat");
+    let one = |at: usize| {
+        let loan = taint();
+        Loan { fields: vec![loan.fields[at].clone()], ..loan }
+    };
+    vec![
+        (
+            cron_job(Some(false)),
+            suspend("CronJob"),
+            json!([{"path": "/spec/suspend", "value": false}]),
+            json!({"f:spec": {"f:suspend": {}}}),
+        ),
+        (
+            fresh,
+            suspend("Job"),
+            json!([{"path": "/spec/suspend", "value": false}]),
+            json!({"f:spec": {"f:suspend": {}}}),
+        ),
+        (
+            queue,
+            hold,
+            json!([{"path": "/spec/stopPolicy", "value": "None"}]),
+            json!({"f:spec": {"f:stopPolicy": {}}}),
+        ),
+        (
+            labelled,
+            one(0),
+            json!([{"path": "/metadata/labels/banyan.dev~1avoid", "value": "heat"}]),
+            json!({"f:metadata": {"f:labels": {"f:banyan.dev/avoid": {}}}}),
+        ),
+        (
+            node(),
+            one(1),
+            json!([{"path": "/spec/taints", "value": [{"key": "other", "effect": "NoSchedule"}]}]),
+            json!({"f:spec": {"f:taints": {}}}),
+        ),
+    ]
+}
+
+/// The object after a rival has set back what it declares.
+fn set_back(held: &Value, back: &Value, fields: &Value) -> Value {
+    let mut next = managed(held.clone(), "platform", "Apply", fields);
+    for one in back.as_array().unwrap() {
+        *next.pointer_mut(one["path"].as_str().unwrap()).unwrap() = one["value"].clone();
+    }
+    next
+}
+
+#[test]
+fn what_a_declarer_sets_back_is_set_again_and_given_back_as_it_declares() {
+    for (live, loan, back, fields) in shapes() {
+        let live = managed(live, "platform", "Apply", &fields);
+        let held = send(&live, &take(&live, &loan, &gulou(), now()));
+        let held = managed(held, "banyan", "Update", &fields);
+        assert_eq!(stored(&held, &loan.action).fields[0].declarers, ["platform"]);
+        let again = fought(loan.clone(), Some(1));
+        assert_eq!(take(&held, &again, &gulou(), now()), Decision::Nothing(Nothing::Done), "it stands");
+
+        let reverted = set_back(&held, &back, &fields);
+        // Whoever does not ask for it gets what was before: nothing.
+        assert_eq!(take(&reverted, &loan, &gulou(), now()), Decision::Nothing(Nothing::Done));
+        let later = now().checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
+        let decision = take(&reverted, &again, &gulou(), later);
+        let against = round(&decision);
+        assert_eq!((against.managers.as_str(), against.rounds), ("platform", 2));
+        assert_eq!(against.fields, [loan.fields[0].pointer.as_str()]);
+        let set = send(&reverted, &decision);
+        assert_eq!(current(&set, &loan.fields[0]), loan.fields[0].set);
+        let record = stored(&set, &loan.action);
+        assert_eq!((record.rounds, record.at.as_str()), (2, "2026-03-01T00:01:00Z"));
+
+        // The undo gives back what the rival declares, and where it has set it back, leaves it and takes the record off.
+        let terms: Vec<_> =
+            loan.fields.iter().cloned().map(|field| Term { field, prior: prior_of(&loan) }).collect();
+        for held in [set, reverted] {
+            let decision = give_back(&held, &loan.object, &loan.action, &terms, &gulou());
+            let mut given = managed(send(&held, &decision), "platform", "Apply", &fields);
+            given["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            assert_eq!(essence(given), essence(live.clone()), "{}", loan.action);
+        }
+    }
+}
+
+fn prior_of(loan: &Loan) -> Prior {
+    match loan.fields[0].pointer.as_str() {
+        "/spec/suspend" => Prior::Bool,
+        "/spec/stopPolicy" => Prior::OneOf(&["None"]),
+        "/spec/taints" => Prior::Taint,
+        _ => Prior::Label,
+    }
+}
+
+#[test]
+fn what_somebody_else_sets_back_is_a_wish_and_stays() {
+    for (live, loan, back, fields) in shapes() {
+        let live = managed(live, "platform", "Apply", &fields);
+        let held = send(&live, &take(&live, &loan, &gulou(), now()));
+        let again = fought(loan, Some(0));
+        for (manager, operation) in
+            [("kubectl-patch", "Update"), ("platform", "Update"), ("other", "Apply"), ("", "Update")]
+        {
+            let wish = managed(set_back(&held, &back, &fields), manager, operation, &fields);
+            assert_eq!(take(&wish, &again, &gulou(), now()), Decision::Nothing(Nothing::Done), "{manager}");
+        }
+        // Nobody manages it: it was removed by hand.
+        let mut nobody = set_back(&held, &back, &fields);
+        nobody["metadata"]["managedFields"] = json!([]);
+        assert_eq!(take(&nobody, &again, &gulou(), now()), Decision::Nothing(Nothing::Done));
+    }
+}
+
+#[test]
+fn a_job_that_has_started_since_is_not_stopped() {
+    let (live, loan, back, fields) = shapes().remove(1);
+    let live = managed(live, "platform", "Apply", &fields);
+    let held = send(&live, &take(&live, &loan, &gulou(), now()));
+    let mut started = set_back(&held, &back, &fields);
+    started["status"]["startTime"] = json!("2026-03-01T00:00:01Z");
+    assert_eq!(take(&started, &fought(loan, Some(0)), &gulou(), now()), Decision::Nothing(Nothing::Guarded));
+}
+
+#[test]
+fn only_the_field_that_was_set_back_is_set_again() {
+    let mut live = node();
+    live["metadata"]["labels"]["banyan.dev/avoid"] = json!("heat");
+    let fields = json!({"f:metadata": {"f:labels": {"f:banyan.dev/avoid": {}}}});
+    let live = managed(live, "platform", "Apply", &fields);
+    let held = send(&live, &take(&live, &taint(), &gulou(), now()));
+    let mut reverted = managed(held, "platform", "Apply", &fields);
+    reverted["metadata"]["labels"]["banyan.dev/avoid"] = json!("cold");
+    let decision = take(&reverted, &fought(taint(), Some(0)), &gulou(), now());
+    let Decision::Patch { prior, .. } = &decision else { panic!("{decision:?}") };
+    assert_eq!(*prior, json!({"/metadata/labels/banyan.dev~1avoid": "cold"}));
+    let record = stored(&send(&reverted, &decision), "PreferElsewhere");
+    let priors: Vec<_> = record.fields.iter().map(|lent| lent.prior.clone()).collect();
+    assert_eq!(priors, [json!("cold"), Value::Null]);
+}
+
+#[test]
+fn a_loan_whose_record_was_dropped_is_a_round_unless_banyan_gave_it_back() {
+    let fields = json!({"f:spec": {"f:suspend": {}}});
+    let replaced = managed(cron_job(Some(false)), "platform", "Update", &fields);
+    assert!(matches!(
+        take(&replaced, &suspend("CronJob"), &gulou(), now()),
+        Decision::Patch { against: None, .. }
+    ));
+    let again = fought(suspend("CronJob"), Some(2));
+    let decision = take(&replaced, &again, &gulou(), now());
+    assert_eq!((round(&decision).managers.as_str(), round(&decision).rounds), ("platform", 3));
+    assert_eq!(stored(&send(&replaced, &decision), "HoldBatch").rounds, 3);
+    // Nobody can be told.
+    let decision = take(&cron_job(None), &again, &gulou(), now());
+    assert_eq!(round(&decision).managers, "another client");
+    // Its own value stands there.
+    let returned = managed(cron_job(Some(false)), "banyan", "Update", &fields);
+    let decision = take(&returned, &again, &gulou(), now());
+    assert!(matches!(decision, Decision::Patch { against: None, .. }), "{decision:?}");
+    assert_eq!(stored(&send(&returned, &decision), "HoldBatch").rounds, 0);
+}
+
+#[test]
+fn a_record_of_before_the_rounds_were_counted_can_be_read_and_reads_the_same() {
+    let text = r#"{"owner":"datacenter.a","at":"2026-03-01T00:00:00Z","fields":[{"pointer":"/spec/suspend","set":true,"prior":false}]}"#;
+    let record = Record::read(text);
+    assert_eq!((record.is_readable(), record.rounds), (true, 0));
+    assert_eq!(serde_json::to_string(&record).unwrap(), text);
 }

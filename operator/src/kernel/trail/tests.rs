@@ -66,6 +66,7 @@ fn lines() -> Vec<Value> {
         Deed::PutBack,
         Deed::Removed,
         Deed::Borrowed,
+        Deed::SetAgain,
         Deed::Returned,
         Deed::FinalizerSet,
         Deed::FinalizerCleared,
