@@ -113,11 +113,17 @@ pub struct AnnualStatus {
     pub days: i64,
     /// Fewer than 365 days: the figure is an interim PUE.
     pub interim: bool,
-    /// Category 1 to 3 (ISO/IEC 30134-2), derived from the meters.
+    /// Category 1 to 3 (ISO/IEC 30134-2), derived from the meters and from the days of the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<i64>,
     /// Share of the span that is metered, whole percent, rounded down.
     pub coverage_percent: i64,
+    /// Days among them that a person has put in; absent if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported_days: Option<i64>,
+    /// Days among these that had other figures before; absent if none had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected_days: Option<i64>,
 }
 
 /// The verdict that actions follow.
@@ -164,6 +170,12 @@ pub struct MonthStatus {
     pub value: Option<Decimal>,
     /// Share of the month that is metered, whole percent, rounded down.
     pub coverage_percent: i64,
+    /// Days that count and that a person has put in; absent if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported_days: Option<i64>,
+    /// Days among these that had other figures before; absent if none had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected_days: Option<i64>,
 }
 
 /// Indicators over the same days as the annual PUE.

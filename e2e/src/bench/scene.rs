@@ -9,7 +9,7 @@ use banyan::datacenter::ledger::{Day, Ledger};
 use banyan::datacenter::observe::{LEDGER_KEY, METERS_KEY};
 use banyan::datacenter::plan::LEDGER_ROLE;
 use banyan::datacenter::spec::Site;
-use banyan::kernel::plan::{Defence, FIELD_MANAGER, ObjectRef, Own, Owner, ROLE};
+use banyan::kernel::plan::{Basis, Defence, FIELD_MANAGER, ObjectRef, Own, Owner, ROLE};
 use banyan_crds::v1alpha1::DataCenter;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
@@ -149,6 +149,7 @@ impl Scene {
                             uid: None,
                         },
                         body: json!({ "data": { LEDGER_KEY: ledger.encode(), METERS_KEY: metered_with } }),
+                        basis: Basis::Any,
                         defence: Defence::PutBack,
                         labels: BTreeMap::from([(ROLE.to_owned(), LEDGER_ROLE.to_owned())]),
                         owner_reference: owner_reference(dc),

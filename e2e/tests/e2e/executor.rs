@@ -13,7 +13,7 @@ use banyan::kernel::lease::Fence;
 use banyan::kernel::loan::{ANNOTATION, Field, Guard, Loan, Prior, Term};
 use banyan::kernel::metrics::{self, KernelMetrics};
 use banyan::kernel::overlay::Overlay;
-use banyan::kernel::plan::{Defence, OWNER, ObjectRef, Own, Owner, Plan, Undo};
+use banyan::kernel::plan::{Basis, Defence, OWNER, ObjectRef, Own, Owner, Plan, Undo};
 use banyan::kernel::trail::Trail;
 use banyan::kernel::writer::Writer;
 use banyan_e2e::controlplane::ControlPlane;
@@ -35,6 +35,7 @@ pub fn tests() -> Vec<Test> {
         what_is_only_reported_is_left_to_the_other_manager,
         a_status_is_written_once_and_not_to_a_later_object_of_its_name,
         what_cannot_be_given_back_stops_what_was_taken_before_it,
+        what_follows_from_what_was_there_is_not_written_over_what_somebody_wrote_meanwhile,
     ]
 }
 
@@ -108,6 +109,7 @@ impl Scene {
         Own {
             object: self.object("wall"),
             body: json!({ "data": { "height": "2" } }),
+            basis: Basis::Any,
             defence,
             labels: BTreeMap::new(),
             owner_reference: None,
@@ -392,5 +394,57 @@ async fn what_cannot_be_given_back_stops_what_was_taken_before_it(world: World) 
         outcome.done.iter().map(|done| done.object.rsplit('/').next().unwrap_or("")).collect();
     ensure!(order == ["last", "first"] && outcome.failures.is_empty(), "{outcome:?}");
     ensure!(scene.datum("first", "speed").await?.as_deref() == Some("fast"));
+    Ok(())
+}
+
+async fn what_follows_from_what_was_there_is_not_written_over_what_somebody_wrote_meanwhile(
+    world: World,
+) -> Result<()> {
+    let scene = Scene::start(world.api_server().await?, "basis").await?;
+    let wall = |height: &str, basis: Basis| Own {
+        body: json!({ "data": { "height": height } }),
+        basis,
+        ..scene.own(Defence::PutBack)
+    };
+    let other = || Own { object: scene.object("other"), ..scene.own(Defence::PutBack) };
+    let plan = |height: &str, basis: Basis| Plan { own: vec![other(), wall(height, basis)], ..scene.plan() };
+    let height = || async { scene.datum("wall", "height").await };
+
+    // It does not exist, and is made; then it does, as another client has made it in between.
+    for (wanted, stale) in [("2", false), ("3", true)] {
+        let outcome = scene.apply(plan(wanted, Basis::Absent)).await;
+        ensure!(outcome.failures.is_empty(), "{:?}", outcome.failures);
+        ensure!(outcome.stale.is_empty() != stale, "{outcome:?}");
+        ensure!(height().await?.as_deref() == Some("2"), "{:?}", height().await?);
+    }
+    let seen = |wall: &ConfigMap| Basis::Seen {
+        uid: wall.uid().unwrap_or_default(),
+        version: wall.resource_version().unwrap_or_default(),
+    };
+    let made = seen(&scene.see().await?);
+    let outcome = scene.apply(plan("4", made.clone())).await;
+    ensure!(outcome.stale.is_empty() && outcome.failures.is_empty(), "{outcome:?}");
+    ensure!(height().await?.as_deref() == Some("4"), "{:?}", height().await?);
+
+    // From the version of before nothing is written any more, and of the rest of the plan nothing either.
+    scene.maps().delete("other", &DeleteParams::default()).await?;
+    let before = scene.maps().get("wall").await?;
+    let applied = scene.writes("configmaps", "apply");
+    let outcome = scene.apply(plan("5", made)).await;
+    ensure!(outcome.stale == [scene.object("wall").to_string()], "{outcome:?}");
+    ensure!(outcome.done.is_empty() && outcome.failures.is_empty(), "{outcome:?}");
+    ensure!(scene.maps().get("wall").await?.resource_version() == before.resource_version());
+    ensure!(scene.maps().get_opt("other").await?.is_none(), "the rest of the plan was carried out");
+    ensure!(scene.writes("configmaps", "apply") == applied, "it was written");
+
+    // What is as it is meant to be is not sent at all, whatever it followed from.
+    scene.see().await?;
+    let outcome = scene.apply(Plan { own: vec![wall("4", Basis::Absent)], ..scene.plan() }).await;
+    ensure!(outcome.done.is_empty() && outcome.stale.is_empty(), "{outcome:?}");
+
+    // One that was deleted is not brought back from what was known of it.
+    scene.maps().delete("wall", &DeleteParams::default()).await?;
+    let outcome = scene.apply(plan("6", seen(&before))).await;
+    ensure!(!outcome.stale.is_empty() && scene.maps().get_opt("wall").await?.is_none(), "{outcome:?}");
     Ok(())
 }

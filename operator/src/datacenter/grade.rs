@@ -95,6 +95,9 @@ mod tests {
             it_coverage: 1.0,
             facility_wh: 0,
             it_wh: 0,
+            imported_days: 0,
+            corrected_days: 0,
+            category: 0,
             reason: "",
             message: String::new(),
         }

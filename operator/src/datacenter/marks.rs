@@ -11,7 +11,7 @@ use kube::{ResourceExt, core::ApiResource};
 use serde_json::{Value, json};
 
 use super::holds;
-use crate::kernel::plan::{Defence, ObjectRef, Own, Owner, ROLE};
+use crate::kernel::plan::{Basis, Defence, ObjectRef, Own, Owner, ROLE};
 
 /// What a mark makes a policy do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,7 @@ impl Mark {
         Own {
             object: self.object(&site, namespace),
             body: json!({ "data": data }),
+            basis: Basis::Any,
             defence: Defence::PutBack,
             labels: BTreeMap::from([(ROLE.to_owned(), self.role().to_owned())]),
             owner_reference: holds::owner_reference(dc),

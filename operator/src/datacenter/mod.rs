@@ -20,6 +20,7 @@ pub mod marks;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod provenance;
 pub mod settle;
 pub mod site;
 pub mod spec;
@@ -59,6 +60,8 @@ use spec::Site;
 
 /// The alert rules of this room, as a Prometheus rule file.
 pub const ALERTS: &str = include_str!("alerts.yaml");
+/// Rounds in a row that a site is looked at because it, or its ledger, was changed meanwhile.
+const ROUNDS: usize = 8;
 /// Sites that are reconciled at once.
 pub const CONCURRENCY: usize = 16;
 
@@ -86,9 +89,14 @@ impl Room {
     /// Observes, plans and applies for the site called `name`.
     pub async fn reconcile(&self, name: &str) -> Next {
         let started = std::time::Instant::now();
+        let mut rounds = 0;
         let (outcome, next) = loop {
-            if let Some(done) = self.round(name).await {
-                break done;
+            rounds += 1;
+            match self.round(name).await {
+                Some(done) => break done,
+                None if rounds < ROUNDS => {}
+                // Somebody writes without end: a little later then.
+                None => break ("Conflict", Next::Failed),
             }
         };
         self.metrics.reconciles.with_label_values(&["DataCenter", outcome]).inc();
@@ -100,7 +108,8 @@ impl Room {
         next
     }
 
-    /// One round; none if the site was changed while it was observed, so that it has to be looked at again at once.
+    /// One round; none if the site was changed while it was observed, or its ledger before it was written, so that it has to
+    /// be looked at again at once.
     async fn round(&self, name: &str) -> Option<(&'static str, Next)> {
         let dc = match self.sites.get(name) {
             None => {
@@ -141,6 +150,10 @@ impl Room {
                 settle::settle(status, subject.status.as_ref(), outcome, now)
             })
             .await;
+        if !outcome.stale.is_empty() {
+            tracing::info!(data_center = name, "the ledger was written by somebody else meanwhile");
+            return None;
+        }
         self.board.show(name, figures);
         // The days count as looked at once they are in the ledger, whatever else went wrong.
         if outcome.failures.iter().all(|error| error.what() != ledger) {

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, ResourceExt};
 
 mod days;
+mod found;
 mod span;
 
 use super::{
@@ -27,6 +28,8 @@ use crate::{
     kernel::{loan::Record, plan::Owner, remote},
     prometheus::{Auth, Client as PrometheusClient, Clients, QueryError, Settings, fetch_meter, fetch_value},
 };
+
+pub use found::{FoundLedger, LEDGER_KEY, METERS_KEY, PROVENANCE_KEY};
 
 /// How long credentials and certificates read from Secrets and `ConfigMaps` are taken to be current.
 const SETTINGS_FOR: Duration = Duration::from_mins(2);
@@ -45,38 +48,6 @@ pub struct Blind {
     /// There was an answer, and it had nothing in it.
     pub empty: bool,
 }
-
-/// The ledger as it was found.
-#[derive(Clone, Debug)]
-pub struct FoundLedger {
-    /// Its days; what is wrong with it where it cannot be read.
-    pub ledger: Result<Arc<Ledger>, String>,
-    /// Digest of the meters that it was filled with.
-    pub metered_with: Option<String>,
-}
-
-impl Default for FoundLedger {
-    fn default() -> Self {
-        Self { ledger: Ok(Arc::default()), metered_with: None }
-    }
-}
-
-impl FoundLedger {
-    /// What a `ConfigMap` holds.
-    pub fn read(object: &ConfigMap) -> Option<Self> {
-        let data = object.data.as_ref()?;
-        let text = data.get(LEDGER_KEY)?;
-        Some(Self {
-            ledger: Ledger::decode(text).map(Arc::new).map_err(|error| error.to_string()),
-            metered_with: data.get(METERS_KEY).cloned(),
-        })
-    }
-}
-
-/// Key of the ledger's text.
-pub const LEDGER_KEY: &str = "ledger";
-/// Key of the digest of the meters.
-pub const METERS_KEY: &str = "meters";
 
 /// What a look at the days for the ledger brought. Samples of days are worked on as they arrive and not kept.
 #[derive(Clone, Debug)]
@@ -292,11 +263,9 @@ impl Observer {
         let object = format!("banyan-ledger-{name}");
         match bounded(&format!("ConfigMap {object}"), api.get_opt(&object)).await {
             Ok(None) => FoundLedger::default(),
-            Ok(Some(object)) => FoundLedger::read(&object).unwrap_or_else(|| FoundLedger {
-                ledger: Err(format!("it has no key {LEDGER_KEY}")),
-                metered_with: None,
-            }),
-            Err(blind) => FoundLedger { ledger: Err(blind.message), metered_with: None },
+            Ok(Some(object)) => FoundLedger::read(&object)
+                .unwrap_or_else(|| FoundLedger::unreadable(format!("it has no key {LEDGER_KEY}"))),
+            Err(blind) => FoundLedger::unreadable(blind.message),
         }
     }
 

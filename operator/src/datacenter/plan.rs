@@ -23,7 +23,7 @@ use super::{
     ledger::{Change, Ledger},
     marks::Mark,
     model::{self, Model},
-    observe::{LEDGER_KEY, METERS_KEY, Observation},
+    observe::{FoundLedger, LEDGER_KEY, METERS_KEY, Observation, PROVENANCE_KEY},
     site::{self, MeterInput},
     spec::{Site, SpecError},
     unrecorded,
@@ -105,7 +105,13 @@ pub fn plan(
                 (Some(days), Ok(site)) if days.complete => Some(site.meters_digest()),
                 _ => seen.found.metered_with.clone(),
             };
-            own.push(ledger_object(dc, &seen.namespace, &judged.ledger, metered_with));
+            let provenance = seen.found.provenance_since(judged.ledger.first_date());
+            own.push(ledger_object(
+                dc,
+                &seen.namespace,
+                &judged.ledger,
+                &FoundLedger { metered_with, provenance, ..seen.found.clone() },
+            ));
         }
         _ => keep.push(ledger_ref(dc, &seen.namespace)),
     }
@@ -540,15 +546,20 @@ pub fn ledger_ref(dc: &DataCenter, namespace: &str) -> ObjectRef {
     ObjectRef { name: format!("banyan-ledger-{}", dc.name_any()), ..Mark::Freeze.object("", namespace) }
 }
 
-fn ledger_object(dc: &DataCenter, namespace: &str, ledger: &Ledger, metered_with: Option<String>) -> Own {
+/// A ledger to be kept, with the digest and the provenance of `beside`, whose version it follows from.
+pub fn ledger_object(dc: &DataCenter, namespace: &str, ledger: &Ledger, beside: &FoundLedger) -> Own {
     let mut data = serde_json::Map::new();
     data.insert(LEDGER_KEY.to_owned(), ledger.encode().into());
-    if let Some(digest) = metered_with {
-        data.insert(METERS_KEY.to_owned(), digest.into());
+    if let Some(digest) = &beside.metered_with {
+        data.insert(METERS_KEY.to_owned(), digest.clone().into());
+    }
+    if let Some(provenance) = &beside.provenance {
+        data.insert(PROVENANCE_KEY.to_owned(), provenance.to_string().into());
     }
     Own {
         object: ledger_ref(dc, namespace),
         body: serde_json::json!({ "data": data }),
+        basis: beside.basis.clone(),
         defence: Defence::PutBack,
         labels: [(ROLE.to_owned(), LEDGER_ROLE.to_owned())].into(),
         owner_reference: holds::owner_reference(dc),

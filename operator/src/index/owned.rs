@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +34,8 @@ pub struct OwnedConfigMaps<P> {
     project: Projection<P>,
     entries: RwLock<HashMap<String, Kept<P>>>,
     queue: Option<Arc<Queue>>,
+    /// All that there was at the start is known.
+    listed: AtomicBool,
 }
 
 struct Kept<P> {
@@ -50,10 +55,10 @@ impl<P> Kept<P> {
 impl<P: Clone> OwnedConfigMaps<P> {
     /// An empty index that keeps what `project` makes of each object.
     pub fn new(project: Projection<P>) -> Self {
-        Self { project, entries: RwLock::default(), queue: None }
+        Self { project, entries: RwLock::default(), queue: None, listed: AtomicBool::new(false) }
     }
 
-    /// Tells `queue` when an object has to be put back.
+    /// Tells `queue` when an object has to be put back, or was written on purpose by somebody else, such as the command line.
     #[must_use]
     pub fn telling(self, queue: Arc<Queue>) -> Self {
         Self { queue: Some(queue), ..self }
@@ -73,7 +78,7 @@ impl<P: Clone> OwnedConfigMaps<P> {
         entries.values().filter(|kept| kept.owner == owner).find_map(|kept| kept.content.clone())
     }
 
-    fn insert(&self, object: &ConfigMap) {
+    fn insert(&self, object: &ConfigMap, by_watch: bool) {
         let (Some(uid), Some(version)) = (object.uid(), object.resource_version()) else { return };
         let labels = object.labels();
         if labels.get(MANAGED_BY).is_none_or(|by| by != FIELD_MANAGER) {
@@ -98,7 +103,13 @@ impl<P: Clone> OwnedConfigMaps<P> {
         };
         let content = (self.project)(object);
         let kept = Kept { owner, version, entry, content };
-        let told = kept.drifted() && entries.get(&uid).is_none_or(|known| !known.drifted());
+        let known = entries.get(&uid);
+        let drifted = kept.drifted() && known.is_none_or(|known| !known.drifted());
+        // Own writes are mostly known before the watch tells of them.
+        let intended = by_watch
+            && self.listed.load(Ordering::Relaxed)
+            && known.is_none_or(|known| known.entry.intent != kept.entry.intent);
+        let told = drifted || intended;
         let owner = told.then(|| kept.owner.clone());
         entries.insert(uid, kept);
         drop(entries);
@@ -110,7 +121,7 @@ impl<P: Clone> OwnedConfigMaps<P> {
 
 impl<P: Clone + Send + Sync + 'static> Index<ConfigMap> for OwnedConfigMaps<P> {
     fn apply(&self, object: ConfigMap) -> bool {
-        self.insert(&object);
+        self.insert(&object, true);
         true
     }
 
@@ -125,6 +136,7 @@ impl<P: Clone + Send + Sync + 'static> Index<ConfigMap> for OwnedConfigMaps<P> {
     }
 
     fn reset(&self, seen: &HashSet<String>) {
+        self.listed.store(true, Ordering::Relaxed);
         let mut gone = Vec::new();
         self.entries.write().unwrap_or_else(PoisonError::into_inner).retain(|uid, kept| {
             let here = seen.contains(uid);
@@ -149,7 +161,7 @@ impl<P: Clone + Send + Sync> Inventory for OwnedConfigMaps<P> {
     fn observed(&self, object: &DynamicObject) {
         if object.types.as_ref().is_some_and(|types| types.kind == ConfigMap::kind(&())) {
             match object.clone().try_parse::<ConfigMap>() {
-                Ok(object) => self.insert(&object),
+                Ok(object) => self.insert(&object, false),
                 Err(error) => tracing::warn!(%error, "the answer to an own write could not be read"),
             }
         }
@@ -233,6 +245,36 @@ mod tests {
         index.removed(&index.of(&owner())[0].object);
         index.delete(&parse(&untouched("13")));
         assert_eq!(queue.due("a"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_client_has_written_on_purpose_makes_its_owner_due_and_an_own_write_does_not() {
+        let queue = Arc::new(Queue::default());
+        let index = index().telling(Arc::clone(&queue));
+        let intended = |uid: &str, version: &str, data: &str| {
+            let mut map = object(version, data);
+            map.metadata.uid = Some(uid.to_owned());
+            map.metadata.annotations = Some([(DIGEST.to_owned(), data.to_owned())].into());
+            map
+        };
+        let due = || {
+            let due = queue.due("a").is_some();
+            queue.forget("a");
+            due
+        };
+        // What there is at the start is looked at anyway. Without managed fields it counts as changed, so it is told once.
+        index.apply(intended("u", "10", "x"));
+        due();
+        index.reset(&HashSet::from(["u".to_owned()]));
+        index.apply(intended("u", "11", "x"));
+        assert!(!due(), "with the same intent");
+        index.apply(intended("u", "12", "y"));
+        assert!(due(), "another intent");
+        index.insert(&intended("u", "13", "z"), false);
+        index.apply(intended("u", "13", "z"));
+        assert!(!due(), "an own write");
+        index.apply(intended("v", "14", "x"));
+        assert!(due(), "one that was not there");
     }
 
     #[test]

@@ -32,8 +32,9 @@ fn strip(object: &mut Value) {
     root.remove("apiVersion");
     root.remove("kind");
     if let Some(metadata) = root.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("name");
-        metadata.remove("namespace");
+        for identity in ["name", "namespace", "uid", "resourceVersion"] {
+            metadata.remove(identity);
+        }
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove(DIGEST);
         }

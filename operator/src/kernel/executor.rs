@@ -1,8 +1,8 @@
 //! Carries out plans: the one executor for every kind.
 //!
-//! Order: the finalizer, what is to be taken back, objects in order of dependency, borrowed fields, prune, status last,
-//! and the finalizer's removal when nothing is left to undo. Each write is idempotent and carries its own memory, so
-//! that a process killed between any two of them is continued by the next run.
+//! Order: objects whose intent follows from what they were, the finalizer, what is to be taken back, other objects in order
+//! of dependency, borrowed fields, prune, status last, and the finalizer's removal when nothing is left to undo. Each write
+//! is idempotent and carries its own memory, so that a process killed between any two of them is continued by the next run.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::{
     events::Events,
     loan::{self, Against, Decision, Nothing},
     overlay::Overlay,
-    plan::{Defence, FINALIZER, Found, Notice, ObjectRef, Own, Owner, Plan, Undo},
+    plan::{Basis, Defence, FINALIZER, Found, Notice, ObjectRef, Own, Owner, Plan, Undo},
     tally::Tally,
     trail::{Ground, Outcome as Told, Principal},
     writer::{WriteError, Writer},
@@ -119,6 +119,8 @@ pub struct Outcome {
     pub held_by_others: Vec<(String, String)>,
     /// What failed.
     pub failures: Vec<WriteError>,
+    /// Objects that were not any more what the plan followed from: nothing of it was carried out.
+    pub stale: Vec<String>,
     /// Nothing was borrowed: the finalizer without which nothing may be could not be put on.
     pub abandoned: bool,
 }
@@ -186,6 +188,14 @@ impl Executor {
         let mut outcome = Outcome::default();
         let principal = Principal::new(&subject.object, subject.generation);
         let behalf = Behalf { owner: &owner, principal: &principal };
+        let known = self.inventory.of(&owner);
+        // First of all what follows from what was there: when that is not so any more, nor is the rest of the plan.
+        let based = own.iter().filter(|own| own.basis != Basis::Any);
+        note(&mut outcome, at_once(based.map(|own| self.ensure(own, behalf, &known))).await);
+        if !outcome.stale.is_empty() {
+            self.tell(&subject.reference, told(&outcome).iter()).await;
+            return outcome;
+        }
         let held = if finalizer && !subject.finalizer {
             self.set_finalizer(&subject.object, true, &principal).await
         } else {
@@ -203,7 +213,8 @@ impl Executor {
         let mut ranked = own;
         ranked.sort_by_key(Own::rank);
         for rank in ranked.chunk_by(|a, b| a.rank() == b.rank()) {
-            let ensured = rank.iter().map(|own| self.ensure(own, behalf, &known));
+            let rank = rank.iter().filter(|own| own.basis == Basis::Any);
+            let ensured = rank.map(|own| self.ensure(own, behalf, &known));
             note(&mut outcome, at_once(ensured).await);
         }
         for group in borrow {
@@ -401,12 +412,28 @@ impl Executor {
             applied = self.writer.apply(&own.object, &manifest, true, &told.ground(behalf.principal)).await;
         }
         match applied {
+            Err(error)
+                if own.basis != Basis::Any && error.status().is_some_and(kube::core::Status::is_conflict) =>
+            {
+                self.look_again(&own.object, entry).await
+            }
             Err(error) => Met::Failed(error),
             Ok(object) => {
                 self.inventory.observed(&object);
                 Met::Done(told)
             }
         }
+    }
+
+    /// Shows the inventory an object as it is now, which is not what was planned on.
+    async fn look_again(&self, object: &ObjectRef, known: Option<&Entry>) -> Met {
+        match (self.writer.read(object).await, known) {
+            (Err(error), _) => return Met::Failed(error),
+            (Ok(Some(live)), _) => self.inventory.observed(&live),
+            (Ok(None), Some(entry)) => self.inventory.removed(&entry.object),
+            (Ok(None), None) => {}
+        }
+        Met::Stale(object.to_string())
     }
 
     async fn borrow(&self, loan: &loan::Loan, behalf: Behalf<'_>, now: jiff::Timestamp) -> Met {
@@ -586,6 +613,7 @@ enum Met {
     Again(Done, Round),
     Conflict(String, String),
     HeldBy(String, String),
+    Stale(String),
     Failed(WriteError),
 }
 
@@ -606,6 +634,7 @@ fn note(outcome: &mut Outcome, met: Vec<Met>) {
             }
             Met::Conflict(object, manager) => outcome.conflicts.push((object, manager)),
             Met::HeldBy(object, other) => outcome.held_by_others.push((object, other)),
+            Met::Stale(object) => outcome.stale.push(object),
             Met::Failed(error) => outcome.failures.push(error),
         }
     }

@@ -70,6 +70,39 @@ pub enum Defence {
     Report,
 }
 
+/// What an own object must still be when it is written. Where it is not, nothing of the plan is carried out, and it is looked
+/// again: the intent followed from what was there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Basis {
+    /// Whatever it is: the intent does not follow from it.
+    #[default]
+    Any,
+    /// It does not exist.
+    Absent,
+    /// It is this very object in this version.
+    Seen {
+        /// Its uid.
+        uid: String,
+        /// Its resource version.
+        version: String,
+    },
+}
+
+impl Basis {
+    /// A resource version that no object has: versions are revisions of the store, and the first one is of the store itself.
+    const NEVER: &str = "1";
+
+    /// The uid and the resource version that are asked for. The API server refuses to write an object that has others, and
+    /// with a uid also to make it anew; with a resource version alone it makes what does not exist.
+    fn asked(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::Any => (None, None),
+            Self::Absent => (None, Some(Self::NEVER)),
+            Self::Seen { uid, version } => (Some(uid), Some(version)),
+        }
+    }
+}
+
 /// An object that Banyan makes, by server-side apply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Own {
@@ -77,6 +110,8 @@ pub struct Own {
     pub object: ObjectRef,
     /// The fields that Banyan manages, without `apiVersion`, `kind`, and the metadata that follows from `object`.
     pub body: Value,
+    /// What it must still be.
+    pub basis: Basis,
     /// What happens when somebody else changes them.
     pub defence: Defence,
     /// Labels beside those of every owned object.
@@ -114,6 +149,12 @@ impl Own {
         }
         let digest = super::digest::of_intent(&object);
         object["metadata"]["annotations"] = serde_json::json!({ DIGEST: digest });
+        let (uid, version) = self.basis.asked();
+        for (field, asked) in [("uid", uid), ("resourceVersion", version)] {
+            if let Some(asked) = asked {
+                object["metadata"][field] = asked.into();
+            }
+        }
         object
     }
 

@@ -13,7 +13,7 @@ use super::Judgement;
 use crate::datacenter::{
     energy::Window,
     grade,
-    ledger::{ExtraTotal, Totals},
+    ledger::{ExtraTotal, Totals, lower},
     observe::Observation,
     site::{self, MeterInput},
     spec::Site,
@@ -48,9 +48,13 @@ pub(super) fn show(
             // Of the whole span that is reported: one that was metered worse for a while has the lower category.
             let span =
                 Window { from: windows::day_start(site, from)?, to: windows::day_start(site, to)? + 1 };
-            site::category(meters, span).map(i64::from)
+            // And of its days, which other meters may have told, or a person.
+            let category = lower(site::category(meters, span).unwrap_or(0), annual.category);
+            (category > 0).then_some(i64::from(category))
         }),
         coverage_percent: (annual.coverage * 100.0 + 1e-9).floor() as i64,
+        imported_days: some(annual.imported_days),
+        corrected_days: some(annual.corrected_days),
     });
     let minimum = (site.minimum_coverage * 10_000.0).round() as u16;
     let last_closed = windows::last_closed_day(site, now);
@@ -124,6 +128,11 @@ pub(super) fn show(
     });
 }
 
+/// A number of days, where there are any.
+fn some(days: i64) -> Option<i64> {
+    (days > 0).then_some(days)
+}
+
 /// Whole kWh.
 fn kwh(wh: i64) -> i64 {
     (wh as f64 / 1000.0).round() as i64
@@ -140,6 +149,8 @@ fn month_status(month: &Totals) -> MonthStatus {
         it_kilowatt_hours: kwh(month.it_wh),
         value: month.pue().map(|pue| Decimal::rounded(pue, 4)),
         coverage_percent: i64::from(month.coverage / 100),
+        imported_days: some(month.imported_days),
+        corrected_days: some(month.corrected_days),
     }
 }
 

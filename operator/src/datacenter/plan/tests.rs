@@ -18,6 +18,7 @@ use crate::{
     kernel::{executor::Outcome, loan::Loan},
 };
 
+mod kept;
 mod reported;
 
 /// Wednesday noon in Fuzhou; the target is 1.25.

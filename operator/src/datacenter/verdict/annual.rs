@@ -6,7 +6,10 @@ use banyan_crds::v1alpha1::Verdict;
 use jiff::{ToSpan, civil::Date};
 
 use super::{GlidePath, PLAUSIBLE, Tally, counts};
-use crate::datacenter::{ledger::Ledger, site::Validity};
+use crate::datacenter::{
+    ledger::{Flags, Ledger, lower},
+    site::Validity,
+};
 
 /// Least share of every calendar month. A year may miss 5 %, but not all of it in the summer.
 pub const MONTH_COVERAGE_PERCENT: i64 = 80;
@@ -74,6 +77,12 @@ pub struct Annual {
     pub facility_wh: i64,
     /// IT energy of the same days, Wh.
     pub it_wh: i64,
+    /// Days that count and that a person has put in.
+    pub imported_days: i64,
+    /// Days among these that had other figures before.
+    pub corrected_days: i64,
+    /// The lowest category that a day that counts tells, 1 to 3; 0 if none does.
+    pub category: u8,
     /// One of [`reasons`].
     pub reason: &'static str,
     /// What is so, in a sentence.
@@ -95,6 +104,9 @@ impl Annual {
             it_coverage: 0.0,
             facility_wh: 0,
             it_wh: 0,
+            imported_days: 0,
+            corrected_days: 0,
+            category: 0,
             reason,
             message,
         }
@@ -151,6 +163,7 @@ pub fn annual(
 
     let mut days = 0;
     let (mut facility_wh, mut it_wh) = (0_i64, 0_i64);
+    let (mut imported_days, mut corrected_days, mut category) = (0, 0, 0);
     let (mut facility, mut it) = (Covered::default(), Covered::default());
     let mut under_target = Tally::default();
     let mut span = Covered::default();
@@ -166,6 +179,9 @@ pub fn annual(
             days += 1;
             facility_wh += day.facility_wh;
             it_wh += day.it_wh;
+            imported_days += i64::from(day.flags.contains(Flags::IMPORTED));
+            corrected_days += i64::from(day.flags.contains(Flags::CORRECTED));
+            category = lower(category, day.category);
             under_target.add(glide, date, day.facility_wh, day.it_wh);
         }
     }
@@ -181,6 +197,9 @@ pub fn annual(
         it_coverage: it.share(),
         facility_wh,
         it_wh,
+        imported_days,
+        corrected_days,
+        category,
         ..Annual::unknown(reasons::NO_DATA, String::new())
     };
     let invalid = |annual: Annual, reason, message| Annual { reason, message, ..annual };

@@ -63,6 +63,7 @@ async fn tried(finalizer: bool, undo: Vec<Vec<Undo>>) -> Vec<String> {
     let own = |name, lends| Own {
         object: map(name),
         body: json!({}),
+        basis: Basis::Any,
         defence: Defence::PutBack,
         labels: std::collections::BTreeMap::new(),
         owner_reference: None,

@@ -21,7 +21,7 @@ fn kept(now: &str, first: &str, last: &str) -> Observation {
     let ledger: Ledger = days.map(|date| day(date, 1_200_000, 1_000_000)).collect();
     Observation {
         now: at(now),
-        found: FoundLedger { ledger: Ok(Arc::new(ledger)), metered_with: None },
+        found: FoundLedger { ledger: Ok(Arc::new(ledger)), ..FoundLedger::default() },
         ..ELSE.clone()
     }
 }
