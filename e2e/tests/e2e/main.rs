@@ -13,6 +13,7 @@ mod crd_rules;
 mod demo;
 mod enforcement;
 mod executor;
+mod explain;
 mod faults;
 mod fight;
 mod freeze;
@@ -53,6 +54,7 @@ fn all() -> Vec<Test> {
         demo::tests(),
         freeze::tests(),
         hold::tests(),
+        explain::tests(),
         faults::tests(),
         fight::tests(),
         references::tests(),
