@@ -9,19 +9,19 @@ use kube::{ResourceExt, core::ApiResource};
 use serde_json::json;
 
 use super::{
-    fights::{self, Bid, Claim, Memory},
+    claims,
+    fights::{self, Memory},
     marks::Mark,
 };
 use crate::{
     index::{
-        batch::{BatchEntry, BatchKind, DEFERRABLE},
+        batch::{BatchEntry, BatchKind},
         nodes::NodeEntry,
         selector,
     },
     kernel::{
-        loan::{self, Field, Guard, Loan, Prior, Record, Term},
+        loan::{self, Field, Loan, Prior, Record, Term},
         plan::{FINALIZER, ObjectRef, Own, Owner, Undo},
-        rivals::Doubt,
     },
 };
 
@@ -134,10 +134,6 @@ pub fn terms(action: Action, kind: &str, site: &str) -> Vec<Term> {
     }
 }
 
-fn fields(action: Action, kind: &str, site: &str) -> Vec<Field> {
-    terms(action, kind, site).into_iter().map(|term| term.field).collect()
-}
-
 fn give_back(object: ObjectRef, action: Action, site: &str, why: &str) -> Undo {
     let terms = terms(action, &object.resource.kind, site);
     Undo::Return { object, action: name(action), terms, why: why.to_owned() }
@@ -200,8 +196,8 @@ pub fn entries(
     for (action, since) in engaged {
         match action {
             Action::HoldBatch => {
-                let claims = batch_claims(&site, selector, owner, estate, *since);
-                let (loans, contested) = taken(claims, memory, &site, why);
+                let claims = claims::of_batch(&site, selector, owner, estate, *since);
+                let (loans, contested) = claims::take(claims, memory, &site, why);
                 entries.contested.extend(contested);
                 if !estate.queues_known {
                     // Queues that cannot be seen may have to be held instead, and may be contested.
@@ -218,8 +214,8 @@ pub fn entries(
                 entries.borrow.push(loans);
             }
             Action::PreferElsewhere => {
-                let claims = node_claims(selector, owner, estate, *since);
-                let (loans, contested) = taken(claims, memory, &site, why);
+                let claims = claims::of_nodes(selector, owner, estate, *since);
+                let (loans, contested) = claims::take(claims, memory, &site, why);
                 entries.contested.extend(contested);
                 entries.borrow.push(loans);
             }
@@ -322,122 +318,14 @@ fn unreadable<'a>(
     nodes.map(node_object).chain(batch.map(|entry| entry.object.clone()))
 }
 
-fn node_object(node: &NodeEntry) -> ObjectRef {
+/// A Node as it is referred to.
+pub fn node_object(node: &NodeEntry) -> ObjectRef {
     ObjectRef {
         resource: ApiResource::erase::<Node>(&()),
         namespace: None,
         name: node.name.clone(),
         uid: Some(node.uid.clone()),
     }
-}
-
-/// An object that an action may borrow from, and what must hold on it.
-struct Candidate<'a> {
-    object: ObjectRef,
-    guard: Guard,
-    action: (Action, jiff::Timestamp),
-    standing: Option<&'a Record>,
-    doubt: Option<&'a Doubt>,
-    open: bool,
-}
-
-impl<'a> Candidate<'a> {
-    fn new(
-        object: ObjectRef,
-        guard: Guard,
-        action: (Action, jiff::Timestamp),
-        owner: &Owner,
-        loans: &'a [(String, Record)],
-        doubts: &'a [(String, Doubt)],
-    ) -> Self {
-        let key = loan::annotation(&name(action.0));
-        // One that stands for another is tried, so that its holder is told.
-        let ours = |record: &&Record| record.owner == owner.to_string();
-        let standing = loans.iter().find(|(at, _)| *at == key).map(|(_, record)| record).filter(ours);
-        let doubt = doubts.iter().find(|(at, _)| *at == key).map(|(_, doubt)| doubt);
-        let doubt = doubt.filter(|doubt| match doubt {
-            Doubt::Dropped { record, .. } => ours(&record),
-            Doubt::Overwritten { .. } => true,
-        });
-        Self { object, guard, action, standing, doubt, open: true }
-    }
-}
-
-/// The loans that are taken of these, and those over which another manager fights.
-fn taken<'a>(
-    candidates: impl Iterator<Item = Candidate<'a>>,
-    memory: Memory<'_>,
-    site: &str,
-    why: &str,
-) -> (Vec<Loan>, Vec<ContestedObject>) {
-    let (mut loans, mut contested) = (Vec::new(), Vec::new());
-    for candidate in candidates {
-        let Candidate { object, guard, action, standing, doubt, open } = candidate;
-        let claim = Claim { object: &object, action, standing, doubt, open };
-        let bid = memory.bid(&claim);
-        contested.extend(memory.keep(&claim, &bid));
-        let fought = match bid {
-            Bid::Stands | Bid::Left { .. } => continue,
-            Bid::First => None,
-            Bid::Again(rounds) => Some(rounds),
-        };
-        let fields = fields(action.0, &object.resource.kind, site);
-        loans.push(Loan {
-            object,
-            action: name(action.0),
-            fields,
-            guard,
-            fought,
-            why: why.to_owned(),
-            until: Some(UNTIL.to_owned()),
-        });
-    }
-    (loans, contested)
-}
-
-/// Kueue's queues of the site where there are any, else deferrable `CronJobs` and Jobs that never started.
-fn batch_claims<'a>(
-    site: &'a str,
-    selector: Option<&'a LabelSelector>,
-    owner: &'a Owner,
-    estate: &'a Estate,
-    since: jiff::Timestamp,
-) -> impl Iterator<Item = Candidate<'a>> {
-    let action = Action::HoldBatch;
-    let key = loan::annotation(&name(action));
-    // Queues that cannot be seen may have to be held instead.
-    let all = if estate.queues_known { &estate.batch[..] } else { &[] };
-    let of_site = move |entry: &&BatchEntry| has_batch(site, selector, entry);
-    let queues = all.iter().filter(of_site).any(|entry| entry.kind == BatchKind::ClusterQueue);
-    all.iter()
-        .filter(of_site)
-        .filter(move |entry| (entry.kind == BatchKind::ClusterQueue) == queues)
-        .filter(move |entry| entry.holdable || entry.loans.iter().any(|(at, _)| *at == key))
-        .map(move |entry| {
-            // What the index said may be past: the live object is asked again.
-            let guard = match entry.kind {
-                // A queue that its owner drains must not be stopped more mildly.
-                BatchKind::ClusterQueue => Guard::StillDefault("/spec/stopPolicy", "None"),
-                BatchKind::CronJob => Guard::Consent(DEFERRABLE),
-                BatchKind::Job => Guard::NeverStarted(DEFERRABLE),
-            };
-            let object = entry.object.clone();
-            let all = Candidate::new(object, guard, (action, since), owner, &entry.loans, &entry.doubts);
-            // One that does not run has the borrowed value.
-            Candidate { open: entry.holdable, ..all }
-        })
-}
-
-fn node_claims<'a>(
-    selector: Option<&'a LabelSelector>,
-    owner: &'a Owner,
-    estate: &'a Estate,
-    since: jiff::Timestamp,
-) -> impl Iterator<Item = Candidate<'a>> {
-    estate.nodes.iter().filter(move |node| has_node(selector, &node.labels)).map(move |node| {
-        let action = (Action::PreferElsewhere, since);
-        Candidate::new(node_object(node), Guard::None, action, owner, &node.loans, &node.doubts)
-    })
 }
 
 /// A reference that lets the garbage collector remove what is worthless without the site.
@@ -586,6 +474,41 @@ mod tests {
         let entries = made(&[Action::HoldBatch, Action::PreferElsewhere], &[], &estate);
         assert_eq!((entries.borrow.len(), entries.undo.len()), (0, 0));
         assert!(entries.lending);
+    }
+
+    #[test]
+    fn what_was_set_back_is_taken_again_and_what_is_left_alone_is_not() {
+        use crate::kernel::rivals::Doubt;
+        let overwritten =
+            |action| (loan::annotation(&name(action)), Doubt::Overwritten { by: "platform".into() });
+        let mut reverted = batch(BatchKind::CronJob, "reverted", Some("gulou-1"), None);
+        reverted.loans = lent(Action::HoldBatch, "datacenter.gulou-1");
+        reverted.doubts = vec![overwritten(Action::HoldBatch)];
+        // A rival manages the field, and it has the borrowed value all the same.
+        let mut agreed = reverted.clone();
+        (agreed.object.name, agreed.holdable) = ("agreed".into(), false);
+        let mut fought = reverted.clone();
+        fought.object.name = "fought".into();
+        fought.loans[0].1.rounds = 3;
+        let mut queue = fought.clone();
+        queue.kind = BatchKind::ClusterQueue;
+        queue.site = Some("gulou-1".into());
+        let mut node = node("n1", "gulou-1");
+        node.loans = lent(Action::PreferElsewhere, "datacenter.gulou-1");
+        node.doubts = vec![overwritten(Action::PreferElsewhere)];
+        let estate = Estate { nodes: vec![node], batch: vec![reverted, agreed, fought], queues_known: true };
+        let entries = made(&[Action::HoldBatch, Action::PreferElsewhere], &[], &estate);
+        assert_eq!(borrowed(&entries), ["reverted", "n1"]);
+        assert!(entries.borrow.iter().flatten().all(|loan| loan.fought == Some(0)));
+        let left: Vec<_> =
+            entries.contested.iter().map(|one| (one.name.as_str(), one.since.is_some())).collect();
+        assert_eq!(left, [("fought", true)]);
+        // A queue of Kueue is fought over in the same way, and what is undone is not fought over.
+        let estate = Estate { nodes: vec![], batch: vec![queue], queues_known: true };
+        let entries = made(&[Action::HoldBatch], &[], &estate);
+        assert_eq!((entries.borrow.len(), entries.contested[0].fields[0].as_str()), (0, "/spec/stopPolicy"));
+        let undone = made(&[], &[Action::HoldBatch], &estate);
+        assert_eq!((undone.contested.len(), undone.undo.len()), (0, 1));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 pub mod benefit;
 pub mod budget;
+pub mod claims;
 pub mod energy;
 pub mod enforce;
 pub mod explain;

@@ -309,6 +309,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_over_and_over_is_one_record_and_counted_where_it_is_fought_over() {
+        use crate::kernel::{executor::Round, loan::Against, plan::ObjectRef};
+        let mut status = settle(
+            DataCenterStatus::default(),
+            None,
+            &Outcome { done: vec![held("CronJob a/b")], ..Outcome::default() },
+            now(),
+        );
+        for rounds in 1..=3 {
+            let object = ObjectRef {
+                resource: kube::core::ApiResource::erase::<k8s_openapi::api::batch::v1::CronJob>(&()),
+                namespace: Some("a".into()),
+                name: "b".into(),
+                uid: None,
+            };
+            let against =
+                Against { managers: "platform".into(), fields: vec!["/spec/suspend".into()], rounds };
+            let again = Done { deed: Deed::SetAgain, why: "set again".into(), ..held("CronJob a/b") };
+            let round = Round { object, action: "HoldBatch".into(), against };
+            let outcome = Outcome { done: vec![again], rounds: vec![round], ..Outcome::default() };
+            status = settle(status, None, &outcome, now());
+        }
+        let told: Vec<_> =
+            status.actions.iter().map(|record| (record.action.as_str(), record.why.as_str())).collect();
+        assert_eq!(told, [("HoldBatch", "violated"), ("HoldBatch", "set again")]);
+        assert_eq!((status.contested.len(), status.contested[0].rounds), (1, 3));
+    }
+
+    #[test]
     fn what_nobody_did_changes_nothing() {
         let status = DataCenterStatus::default();
         assert_eq!(settle(status.clone(), None, &Outcome::default(), now()), status);

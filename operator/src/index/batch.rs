@@ -170,7 +170,8 @@ impl Batch {
         }
         let object = ObjectRef { resource, namespace: meta.namespace.clone(), name, uid: Some(uid.clone()) };
         let known = entries.get(&uid).map(|kept| (&kept.entry.loans[..], &kept.entry.doubts[..]));
-        let doubts = rivals::doubts(meta, &loans, known);
+        let (before, doubted) = known.unwrap_or_default();
+        let doubts = rivals::doubts(meta, &loans, before, doubted);
         let entry = BatchEntry { kind, object, site, node_selector, deferrable, holdable, loans, doubts };
         if let Some(known) = entries.get_mut(&uid)
             && known.entry == entry
@@ -318,6 +319,28 @@ mod tests {
         assert!(!batch.apply(job("13", true)));
         assert!(!batch.apply(held("12")));
         assert!(batch.select(|_| true)[0].loans.is_empty());
+    }
+
+    #[test]
+    fn a_loan_that_is_gone_is_doubted_until_it_is_taken_again_or_was_given_back() {
+        let batch = Batch::default();
+        let key = loan::annotation("HoldBatch");
+        let doubts = || batch.select(|_| true)[0].doubts.clone();
+        batch.apply(held("8"));
+        assert_eq!(doubts(), vec![]);
+        // Replaced by somebody, and seen once more after a reconnect.
+        assert!(batch.apply(job("9", true)));
+        let [(at, Doubt::Dropped { record, .. })] = &doubts()[..] else { panic!("{:?}", doubts()) };
+        assert_eq!((at, record.owner.as_str()), (&key, "datacenter.a"));
+        assert!(!batch.apply(job("10", true)));
+        assert_eq!(doubts().len(), 1);
+        batch.apply(held("11"));
+        assert_eq!(doubts(), vec![]);
+        // The watch may tell of an own undo before the answer to it is here.
+        batch.apply(job("12", true));
+        batch.returned("u", &key);
+        assert!(!batch.apply(job("12", true)));
+        assert_eq!(doubts(), vec![]);
     }
 
     #[test]

@@ -62,7 +62,8 @@ impl Nodes {
         let labels = meta.labels.clone().unwrap_or_default();
         let mut nodes = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let known = nodes.get(&uid).map(|kept| (&kept.entry.loans[..], &kept.entry.doubts[..]));
-        let doubts = rivals::doubts(meta, &loans, known);
+        let (before, doubted) = known.unwrap_or_default();
+        let doubts = rivals::doubts(meta, &loans, before, doubted);
         if let Some(known) = nodes.get_mut(&uid) {
             if is_older(&version, &known.version) {
                 return false;
@@ -135,6 +136,34 @@ mod tests {
         assert!(!nodes.observe(&meta("13", false)));
         assert!(!nodes.observe(&meta("12", true)));
         assert!(nodes.select(|_| true)[0].loans.is_empty());
+    }
+
+    #[test]
+    fn a_rival_that_writes_the_taints_is_seen_by_the_metadata_alone() {
+        let nodes = Nodes::default();
+        let managed = |version: &str, manager: &str, operation: &str| {
+            let lent = json!([{
+                "pointer": "/spec/taints", "elementKeys": ["key"], "set": {"key": "a"}, "prior": null,
+                "declarers": ["node-pools"]
+            }]);
+            let record = json!({"owner": "datacenter.a", "at": "2026-03-01T00:00:00Z", "fields": lent});
+            serde_json::from_value::<ObjectMeta>(json!({
+                "name": "n", "uid": "u", "resourceVersion": version,
+                "annotations": {loan::annotation("PreferElsewhere"): record.to_string()},
+                "managedFields": [{
+                    "manager": manager, "operation": operation, "fieldsV1": {"f:spec": {"f:taints": {}}}
+                }]
+            }))
+            .unwrap()
+        };
+        nodes.observe(&managed("1", "banyan", "Update"));
+        // The node lifecycle controller marks one that is not ready, and keeps what others have set.
+        assert!(!nodes.observe(&managed("2", "kube-controller-manager", "Update")));
+        assert!(nodes.observe(&managed("3", "node-pools", "Apply")));
+        let doubt = Doubt::Overwritten { by: "node-pools".into() };
+        assert_eq!(nodes.select(|_| true)[0].doubts[0].1, doubt);
+        nodes.returned("u", &loan::annotation("PreferElsewhere"));
+        assert!(nodes.select(|_| true)[0].doubts.is_empty());
     }
 
     #[test]

@@ -24,6 +24,8 @@ use super::{
     writer::{WriteError, Writer},
 };
 
+mod told;
+
 /// Writes in flight for one plan.
 const CONCURRENCY: usize = 8;
 /// Attempts at an object that somebody else keeps writing.
@@ -193,7 +195,7 @@ impl Executor {
         let based = own.iter().filter(|own| own.basis != Basis::Any);
         note(&mut outcome, at_once(based.map(|own| self.ensure(own, behalf, &known))).await);
         if !outcome.stale.is_empty() {
-            self.tell(&subject.reference, told(&outcome).iter()).await;
+            self.tell(&subject.reference, told::notices(&outcome).iter()).await;
             return outcome;
         }
         let held = if finalizer && !subject.finalizer {
@@ -237,8 +239,8 @@ impl Executor {
         note(&mut outcome, at_once(stale.iter().map(|entry| self.undo(entry, behalf))).await);
 
         outcome.in_order();
-        self.fold(&mut outcome, now);
-        let met = told(&outcome);
+        told::fold(&mut outcome, &self.repeats, now);
+        let met = told::notices(&outcome);
         // What is planned to be told follows from the status: while that is not written, it is planned again.
         let planned = match self.finish(subject, status, overlay, settle, &outcome).await {
             Ok(()) => {
@@ -263,21 +265,6 @@ impl Executor {
             outcome.failures.push(error);
         }
         outcome
-    }
-
-    /// A wall is put back each time somebody changes it, and each time is in the trail; but who does it over and over is
-    /// told of once in a while, with how often it was.
-    fn fold(&self, outcome: &mut Outcome, now: jiff::Timestamp) {
-        outcome.done.retain_mut(|done| {
-            if done.deed != Deed::PutBack {
-                return true;
-            }
-            let times = self.repeats.count(&format!("{} {}", done.object, done.prior), now);
-            if let Some(times) = times.filter(|times| *times > 1) {
-                done.prior["times"] = times.into();
-            }
-            times.is_some()
-        });
     }
 
     /// Tells each notice about `object`, as long as this replica leads.
@@ -545,7 +532,7 @@ impl Executor {
                     }
                     let Some(against) = against else { return Met::Done(done) };
                     let round = Round { object: object.clone(), action, against };
-                    return Met::Again(done, round);
+                    return Met::Again(done, Box::new(round));
                 }
                 Err(error) if error.is_stale() && attempt < ATTEMPTS => {}
                 Err(error) if error.is_not_found() => return Met::Nothing,
@@ -610,7 +597,7 @@ impl Executor {
 enum Met {
     Nothing,
     Done(Done),
-    Again(Done, Round),
+    Again(Done, Box<Round>),
     Conflict(String, String),
     HeldBy(String, String),
     Stale(String),
@@ -630,7 +617,7 @@ fn note(outcome: &mut Outcome, met: Vec<Met>) {
             Met::Done(done) => outcome.done.push(done),
             Met::Again(done, round) => {
                 outcome.done.push(done);
-                outcome.rounds.push(round);
+                outcome.rounds.push(*round);
             }
             Met::Conflict(object, manager) => outcome.conflicts.push((object, manager)),
             Met::HeldBy(object, other) => outcome.held_by_others.push((object, other)),
@@ -665,40 +652,6 @@ fn managers(status: Option<&kube::core::Status>) -> Option<String> {
     names.sort_unstable();
     names.dedup();
     Some(if names.is_empty() { "another field manager".to_owned() } else { names.join(", ") })
-}
-
-/// What is told of an outcome, beside what the plan tells.
-fn told(outcome: &Outcome) -> Vec<Notice> {
-    let mut notices = Vec::new();
-    for done in &outcome.done {
-        if done.deed == Deed::PutBack {
-            let by = done.prior["changedBy"].as_str().unwrap_or("another client");
-            let times = done.prior["times"]
-                .as_u64()
-                .map_or_else(String::new, |times| format!("; it was {times} times since this was last told"));
-            notices.push(Notice::warning(
-                "PutBack",
-                format!("{} was changed by {by} and has been put back{times}", done.object),
-            ));
-        }
-        if !done.kept.is_empty() {
-            notices.push(Notice::normal(
-                "KeptUsersChange",
-                format!(
-                    "{}: {} was changed by somebody else meanwhile and is left as it is",
-                    done.object,
-                    done.kept.join(", ")
-                ),
-            ));
-        }
-    }
-    for (object, manager) in &outcome.conflicts {
-        notices.push(Notice::warning(
-            "Conflict",
-            format!("{object} is also managed by {manager}; it is left as it is"),
-        ));
-    }
-    notices
 }
 
 #[cfg(test)]

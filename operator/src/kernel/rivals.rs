@@ -141,13 +141,13 @@ pub enum Doubt {
     },
 }
 
-/// The doubts about an object that has `loans` now. `known` has the loans and the doubts of before.
+/// The doubts about an object that has `loans` now, and had those of `before` and the doubts `doubted`.
 pub fn doubts(
     meta: &ObjectMeta,
     loans: &[(String, Record)],
-    known: Option<(&[(String, Record)], &[(String, Doubt)])>,
+    before: &[(String, Record)],
+    doubted: &[(String, Doubt)],
 ) -> Vec<(String, Doubt)> {
-    let (before, doubted) = known.unwrap_or_default();
     if loans.is_empty() && before.is_empty() && doubted.is_empty() {
         return Vec::new();
     }

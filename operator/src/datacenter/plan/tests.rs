@@ -18,6 +18,7 @@ use crate::{
     kernel::{executor::Outcome, loan::Loan},
 };
 
+mod contested;
 mod kept;
 mod reported;
 

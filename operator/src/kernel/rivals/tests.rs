@@ -123,18 +123,18 @@ fn metadata_alone_raises_the_doubts_and_forgets_them_with_the_next_loan() {
     let fields = json!({"f:spec": {"f:suspend": {}}});
     let loans = vec![(key(), record(vec![lent(suspend(), &["platform"])]))];
     let ours = meta(&[("banyan", "Update", fields.clone())]);
-    assert_eq!(doubts(&ours, &loans, None), vec![]);
+    assert_eq!(doubts(&ours, &loans, &[], &[]), vec![]);
     let theirs = meta(&[("platform", "Apply", fields.clone())]);
     let overwritten = vec![(key(), Doubt::Overwritten { by: "platform".into() })];
-    assert_eq!(doubts(&theirs, &loans, Some((&loans, &[]))), overwritten);
+    assert_eq!(doubts(&theirs, &loans, &loans, &[]), overwritten);
 
     // The whole object was replaced, and is seen again and again.
     let replaced = meta(&[("platform", "Update", fields)]);
-    let dropped = doubts(&replaced, &[], Some((&loans, &overwritten)));
+    let dropped = doubts(&replaced, &[], &loans, &overwritten);
     let wanted = Doubt::Dropped { record: loans[0].1.clone(), by: "platform".into() };
     assert_eq!(dropped, vec![(key(), wanted)]);
-    assert_eq!(doubts(&replaced, &[], Some((&[], &dropped))), dropped);
-    assert_eq!(doubts(&ours, &loans, Some((&[], &dropped))), vec![]);
+    assert_eq!(doubts(&replaced, &[], &[], &dropped), dropped);
+    assert_eq!(doubts(&ours, &loans, &[], &dropped), vec![]);
     // Nothing was dropped where Banyan has given it back.
-    assert_eq!(doubts(&ours, &[], Some((&loans, &[]))), vec![]);
+    assert_eq!(doubts(&ours, &[], &loans, &[]), vec![]);
 }
