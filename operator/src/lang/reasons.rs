@@ -26,6 +26,8 @@ pub fn meaning(lang: Lang, reason: &str) -> Option<String> {
         "ApiServerUnreachable" => t!(lang, "reason-api-server-unreachable"),
         "ApiServerRefused" => t!(lang, "reason-api-server-refused"),
         "NotLeading" => t!(lang, "reason-not-leading"),
+        "Uncontested" => t!(lang, "reason-uncontested"),
+        "FieldManagerFight" => t!(lang, "reason-field-manager-fight"),
         "Healthy" => t!(lang, "reason-healthy"),
         "Stale" => t!(lang, "reason-stale"),
         "Faulty" => t!(lang, "reason-faulty"),

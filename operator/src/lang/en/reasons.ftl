@@ -77,3 +77,5 @@ reason-humidity-outside-class = the humidity is outside the class
 reason-no-reading = the inlets have no reading
 reason-counted = the query gives a count
 reason-not-a-number = the query gives no count
+reason-uncontested = nobody sets back what Banyan does
+reason-field-manager-fight = another field manager keeps setting back what Banyan does; it is left alone until an ignore rule ends it

@@ -76,3 +76,5 @@ reason-humidity-outside-class = 湿度超出等级范围
 reason-no-reading = 进风没有读数
 reason-counted = 查询给出了数量
 reason-not-a-number = 查询没有给出数量
+reason-uncontested = 没有其他管理者改回 Banyan 所做的处置
+reason-field-manager-fight = 另一个字段管理者反复改回 Banyan 的处置，现已停止处置；配置忽略规则后恢复
