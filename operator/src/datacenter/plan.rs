@@ -173,7 +173,8 @@ pub fn plan(
         &seen.estate,
     );
     let suspended = dc.spec.suspend && !deleting;
-    if suspended || decision.state == EnforcementState::Paused {
+    let held = suspended || decision.state == EnforcementState::Paused;
+    if held {
         // Nothing is taken, and whatever is on loan stays so, and a mark that a killed run has left …
         entries.lending |= !entries.undo.is_empty();
         entries.borrow.clear();
@@ -209,7 +210,9 @@ pub fn plan(
         let message = format!("{action:?}: {}", decision.message);
         notices.push(Notice::normal("ActionUndone", message).of_action(holds::name(*action)));
     }
-    let more = fights::bound(&mut entries.contested);
+    let more = i64::try_from(fights::bound(&mut entries.contested)).ok().filter(|more| *more > 0);
+    // What is carried along is what it was.
+    status.contested_more = if held { previous.contested_more } else { more };
     let fresh = entries
         .contested
         .iter()
@@ -217,7 +220,6 @@ pub fn plan(
     if let Some(message) = fights::message(fresh, 0) {
         notices.push(Notice::warning("Contested", message));
     }
-    status.contested_more = i64::try_from(more).ok().filter(|more| *more > 0);
     status.contested = entries.contested;
     if entries.look_again {
         next = next.min(LOOK_AGAIN);

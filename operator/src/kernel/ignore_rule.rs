@@ -85,10 +85,11 @@ pub fn rule(contest: &Contest<'_>) -> Rule {
         );
     }
     if by(&["kustomize-controller"]) {
-        let remove: Vec<_> = fields.iter().map(|field| format!("{{op: remove, path: {field}}}")).collect();
+        // Kustomize takes what begins with a bracket for JSON, all else for YAML.
+        let remove: Vec<_> = fields.iter().map(|field| format!("- {{op: remove, path: {field}}}")).collect();
         return of(
             "add to the spec of the Flux Kustomization",
-            json!({ "patches": [{ "patch": format!("[{}]", remove.join(", ")), "target": target }] }),
+            json!({ "patches": [{ "patch": remove.join("\n"), "target": target }] }),
         );
     }
     let advice = format!(
