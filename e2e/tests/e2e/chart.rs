@@ -102,7 +102,7 @@ fn variants() -> [(&'static str, Value); 3] {
     let off = json!({ "enabled": false });
     let nothing = json!({
         "replicas": 1, "crds": { "install": false }, "freezeGrowth": off, "podDisruptionBudget": off,
-        "networkPolicy": off, "serviceMonitor": off, "prometheusRule": off, "dashboard": off, "resources": {},
+        "administrators": off, "networkPolicy": off, "serviceMonitor": off, "prometheusRule": off, "dashboard": off, "resources": {},
     });
     [("default", json!({})), ("everything", everything), ("nothing", nothing)]
 }

@@ -29,6 +29,7 @@ mod rights;
 mod roles;
 mod sites;
 mod stage;
+mod switches;
 mod trail;
 mod trap;
 
@@ -67,6 +68,7 @@ fn all() -> Vec<Test> {
         quiet::tests(),
         leader::tests(),
         roles::tests(),
+        switches::tests(),
         trail::tests(),
     ]
     .into_iter()
