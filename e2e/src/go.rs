@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 pub struct Module {
     /// Its folder.
     pub dir: PathBuf,
-    go_mod: String,
-    go_sum: String,
+    pub(crate) go_mod: String,
+    pub(crate) go_sum: String,
 }
 
 impl Module {

@@ -5,6 +5,7 @@
 //! unprivileged on loopback ports of one machine, is found or built by [`components`], and is gone when the process
 //! that started it is gone, however that ends ([`process`]).
 
+pub mod alertmanager;
 pub mod audit;
 pub mod background;
 pub mod bench;

@@ -6,6 +6,7 @@
 #[macro_use]
 mod world;
 
+mod alertmanager;
 mod chart;
 mod cli;
 mod crash;
@@ -48,6 +49,7 @@ const THREADS: usize = 2;
 /// Every test there is.
 fn all() -> Vec<Test> {
     [
+        alertmanager::tests(),
         chart::tests(),
         cli::tests(),
         crash::tests(),
