@@ -35,7 +35,7 @@ fn maintenance_holds_actions() {
 
 #[test]
 fn readings_that_are_missing_in_maintenance_stay_missing() {
-    let (plain, quiet) = (dc(&json!({})), dc(&announced()));
+    let (unannounced, quiet) = (dc(&json!({})), dc(&announced()));
     let mut samples = seen(1e4, 1.40).samples;
     let site = Site::read(&quiet.spec).unwrap();
     for meter in samples.values_mut() {
@@ -53,14 +53,14 @@ fn readings_that_are_missing_in_maintenance_stay_missing() {
     let ledger = Ledger::decode(text).unwrap();
     let yesterday = ledger.get("2026-06-16".parse().unwrap()).unwrap();
     assert!((4_900..=5_100).contains(&yesterday.coverage()), "{yesterday:?}");
-    assert_eq!(figures(&plan), figures(&run(&plain, &with(&plain, samples))), "announced or not");
+    assert_eq!(figures(&plan), figures(&run(&unannounced, &with(&unannounced, samples))), "announced or not");
 }
 
 #[test]
 fn what_is_read_in_maintenance_counts_as_ever() {
-    let (plain, quiet) = (dc(&json!({})), dc(&announced()));
+    let (unannounced, quiet) = (dc(&json!({})), dc(&announced()));
     let samples = seen(1e4, 1.40).samples;
     let plan = run(&quiet, &with(&quiet, samples.clone()));
     assert_eq!(plan.status.annual.as_ref().unwrap().days, 365);
-    assert_eq!(figures(&plan), figures(&run(&plain, &with(&plain, samples))));
+    assert_eq!(figures(&plan), figures(&run(&unannounced, &with(&unannounced, samples))));
 }
