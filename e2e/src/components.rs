@@ -55,6 +55,10 @@ pub enum Component {
     Alertmanager,
     /// Checks Alertmanager's configuration, and says where an alert would go.
     Amtool,
+    /// Says of an object what tools that wait for it take it for; a few lines around the library that defines it.
+    Kstatus,
+    /// The Lua that Argo CD runs health checks with.
+    Glua,
 }
 
 /// Where a component comes from and what its build takes.
@@ -71,12 +75,15 @@ struct Source {
     minutes: &'static str,
 }
 
+/// The package of a program that is written beside the module's pins.
+const OWN: &str = ".";
+
 /// A file's name, and the files and folders of a module that are joined in it.
 type Bundle = (&'static str, &'static [&'static str]);
 
 impl Component {
     /// All of them, in the order in which they are built: first what most tests need.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -89,6 +96,8 @@ impl Component {
         Self::Kueue,
         Self::Amtool,
         Self::Alertmanager,
+        Self::Kstatus,
+        Self::Glua,
     ];
 
     /// Those of these names; all of them where there are none.
@@ -138,6 +147,8 @@ impl Component {
             Self::Kwok => ("kwok", "kwok", "sigs.k8s.io/kwok", "/cmd/kwok", "", "2 min"),
             Self::Helm => ("helm", "helm", "helm.sh/helm/v3", "/cmd/helm", "", "2 min"),
             Self::Kueue => ("kueue", "kueue", "sigs.k8s.io/kueue", "/cmd/kueue", "", "4 min"),
+            Self::Kstatus => ("kstatus", "kstatus", "sigs.k8s.io/cli-utils", OWN, "", "1 min"),
+            Self::Glua => ("glua", "lua", "github.com/yuin/gopher-lua", "/cmd/glua", "", "1 min"),
             // Its service discoveries of a dozen clouds are left out: half of its build, and nothing here uses them.
             Self::Prometheus => {
                 ("prometheus", "prometheus", PROMETHEUS, "/cmd/prometheus", "remove_all_sd", "3 min")
@@ -293,7 +304,12 @@ impl Build {
         if !source.tags.is_empty() {
             flags.push(format!("-tags={}", source.tags));
         }
-        Ok(Self { version, package: format!("{}{}", source.module, source.package), flags })
+        let package = if source.package == OWN {
+            OWN.to_owned()
+        } else {
+            format!("{}{}", source.module, source.package)
+        };
+        Ok(Self { version, package, flags })
     }
 
     async fn run(&self, source: &Source, module: &Module, output: &Path) -> Result<()> {

@@ -13,6 +13,8 @@ pub struct Module {
     pub dir: PathBuf,
     pub(crate) go_mod: String,
     pub(crate) go_sum: String,
+    /// Its own program, where it has one.
+    main: String,
 }
 
 impl Module {
@@ -24,7 +26,8 @@ impl Module {
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
         };
         let (go_mod, go_sum) = (read("go.mod")?, read("go.sum")?);
-        Ok(Self { dir, go_mod, go_sum })
+        let main = if dir.join("main.go").is_file() { read("main.go")? } else { String::new() };
+        Ok(Self { dir, go_mod, go_sum, main })
     }
 
     /// The version, such as `v1.37.2`, at which a module is required.
@@ -37,7 +40,11 @@ impl Module {
 
     /// A short fingerprint of everything that decides what a build of this module gives.
     pub fn fingerprint(&self, flags: &[String]) -> String {
-        fingerprint(&[&self.go_mod, &self.go_sum, &flags.join("\n"), std::env::consts::ARCH])
+        let flags = flags.join("\n");
+        let mut parts = vec![self.go_mod.as_str(), &self.go_sum, &flags, std::env::consts::ARCH];
+        // Without one nothing is added, so that what was built before stays good.
+        parts.extend((!self.main.is_empty()).then_some(self.main.as_str()));
+        fingerprint(&parts)
     }
 }
 

@@ -18,12 +18,15 @@ mod explain;
 mod faults;
 mod fight;
 mod freeze;
+mod gitops;
 mod harness;
+mod health;
 mod hold;
 mod kueue;
 mod leader;
 mod offline;
 mod page;
+mod plans;
 mod quiet;
 mod references;
 mod rights;
@@ -67,6 +70,9 @@ fn all() -> Vec<Test> {
         enforcement::tests(),
         executor::tests(),
         offline::tests(),
+        gitops::tests(),
+        health::tests(),
+        plans::tests(),
         quiet::tests(),
         leader::tests(),
         roles::tests(),

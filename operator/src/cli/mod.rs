@@ -4,6 +4,7 @@
 mod completion;
 mod crds;
 mod explain;
+mod gitops;
 pub mod manifest;
 mod plan;
 mod rules;
@@ -65,6 +66,8 @@ enum Command {
     Rules(rules::Args),
     /// Print what to do about an alert; without a name, the alerts that there are.
     Runbook(runbook::Args),
+    /// Print what GitOps tools have to be told of Banyan.
+    Gitops(gitops::Args),
     /// Print a completion script for a shell.
     Completion(completion::Args),
 }
@@ -86,13 +89,14 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => run::run(args).await,
-            Command::Plan(args) => plan::run(args).await,
+            Command::Plan(args) => plan::run(args, lang).await,
             Command::Validate(args) => validate::run(&args, lang),
             Command::Status(args) => status::run(args, lang).await,
             Command::Explain(args) => explain::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),
+            Command::Gitops(args) => gitops::run(&args),
             Command::Completion(args) => completion::run(&args),
         }
     });

@@ -25,6 +25,11 @@ pub fn render(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A text with spaces behind it, up to so many columns.
+pub fn pad(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
 /// Columns that a terminal gives to a text: East Asian wide characters take two.
 fn width(text: &str) -> usize {
     text.chars()

@@ -8,6 +8,7 @@ use banyan_crds::{
 };
 use serde_json::Value;
 
+use super::foreseen::{Decided, Field, Unwell};
 use crate::{
     datacenter::{
         observe::{Blind, Observation},
@@ -52,16 +53,18 @@ pub fn unread(seen: &Observation, ready: bool) -> Vec<String> {
 }
 
 /// Where enforcement would stand, and why; none where the spec does not ask for it.
-pub fn decision(dc: &DataCenter, planned: &DataCenterStatus) -> Option<String> {
+pub fn decision(dc: &DataCenter, planned: &DataCenterStatus) -> Option<Decided> {
     dc.spec.enforcement.as_ref()?;
-    let state =
-        planned.enforcement.as_ref().map_or_else(String::new, |status| format!("{:?} ", status.state));
     let condition = planned.conditions.iter().find(|condition| condition.type_ == NOT_ENFORCING)?;
-    Some(format!("{state}({}): {}", condition.reason, condition.message))
+    Some(Decided {
+        state: planned.enforcement.as_ref().map(|status| status.state),
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+    })
 }
 
 /// Conditions that would not be well, and are not so already.
-pub fn conditions(live: Option<&DataCenterStatus>, planned: &DataCenterStatus) -> Vec<String> {
+pub fn conditions(live: Option<&DataCenterStatus>, planned: &DataCenterStatus) -> Vec<Unwell> {
     let stands = |kind: &str| live?.conditions.iter().find(|condition| condition.type_ == kind);
     planned
         .conditions
@@ -71,7 +74,12 @@ pub fn conditions(live: Option<&DataCenterStatus>, planned: &DataCenterStatus) -
         .filter(|new| {
             stands(&new.type_).is_none_or(|old| (&old.status, &old.reason) != (&new.status, &new.reason))
         })
-        .map(|new| format!("{} {} ({}): {}", new.type_, new.status, new.reason, new.message))
+        .map(|new| Unwell {
+            kind: new.type_.clone(),
+            status: new.status.clone(),
+            reason: new.reason.clone(),
+            message: new.message.clone(),
+        })
         .collect()
 }
 
@@ -89,30 +97,27 @@ pub fn not_ready(planned: &DataCenterStatus) -> Option<(&str, &str)> {
 }
 
 /// Fields that are taken, each with its value before and after.
-pub fn taken(loan: &loan::Loan, prior: &Value) -> String {
+pub fn taken(loan: &loan::Loan, prior: &Value) -> Vec<Field> {
     let fields = loan.fields.iter().filter_map(|field| {
-        Some(format!("{} {} → {}", field.pointer, shown(prior.get(&field.pointer)?), shown(&field.set)))
+        let before = prior.get(&field.pointer)?.clone();
+        Some(Field { pointer: field.pointer.clone(), before, after: field.set.clone() })
     });
-    fields.collect::<Vec<_>>().join(", ")
+    fields.collect()
 }
 
 /// Fields that are given back, each with its value now and after. `returned` has those that really are.
-pub fn returned(live: &Value, action: &str, returned: &Value) -> String {
+pub fn returned(live: &Value, action: &str, returned: &Value) -> Vec<Field> {
     let annotations = live["metadata"]["annotations"].as_object();
     let texts =
         annotations.into_iter().flatten().filter_map(|(key, text)| Some((key.as_str(), text.as_str()?)));
     let key = loan::annotation(action);
     let fields = loan::records(texts).into_iter().filter(|(at, _)| *at == key).flat_map(|(_, record)| {
         record.fields.into_iter().filter_map(|lent| {
-            let now = returned.get(&lent.field.pointer)?;
-            Some(format!("{} {} → {}", lent.field.pointer, shown(now), shown(&lent.prior)))
+            let before = returned.get(&lent.field.pointer)?.clone();
+            Some(Field { pointer: lent.field.pointer, before, after: lent.prior })
         })
     });
-    fields.collect::<Vec<_>>().join(", ")
-}
-
-fn shown(value: &Value) -> String {
-    if value.is_null() { "absent".to_owned() } else { value.to_string() }
+    fields.collect()
 }
 
 #[cfg(test)]
@@ -185,7 +190,9 @@ mod tests {
             ["C", "True", "Well", "c"],
             ["NotEnforcing", "False", "Enforcing", "d"]
         ]);
-        assert_eq!(conditions(Some(&live), &status(&planned)), ["B Unknown (Blind): no answer"]);
+        let told: Vec<String> =
+            conditions(Some(&live), &status(&planned)).iter().map(super::super::text::unwell).collect();
+        assert_eq!(told, ["B Unknown (Blind): no answer"]);
     }
 
     #[test]
@@ -214,12 +221,13 @@ mod tests {
             why: String::new(),
             until: None,
         };
-        assert_eq!(taken(&loan, &json!({"/spec/suspend": null})), "/spec/suspend absent → true");
+        let told = |fields: &[Field]| super::super::text::changes(fields, crate::lang::Lang::En);
+        assert_eq!(told(&taken(&loan, &json!({"/spec/suspend": null}))), "/spec/suspend absent → true");
         let record = json!({"owner": "datacenter.a", "at": "", "fields": [
             {"pointer": "/spec/suspend", "set": true, "prior": false}]});
         let live = json!({"metadata": {"annotations": {"banyan.dev/loan-hold-batch": record.to_string()}}});
         let back = returned(&live, "HoldBatch", &json!({"/spec/suspend": true}));
-        assert_eq!(back, "/spec/suspend true → false");
-        assert_eq!(returned(&live, "HoldBatch", &json!({})), "");
+        assert_eq!(told(&back), "/spec/suspend true → false");
+        assert_eq!(returned(&live, "HoldBatch", &json!({})), []);
     }
 }

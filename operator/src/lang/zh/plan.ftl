@@ -1,0 +1,24 @@
+plan-still = { $kind } { $name }：无变更
+plan-make = 新建
+plan-change = 修改
+plan-remove = 删除
+plan-borrow = 借用
+plan-give-back = 归还
+plan-unread = 未能读取
+plan-condition = 状况
+plan-enforce = 处置
+plan-verdicts = 判定
+plan-judged = 年度：{ $annual }，运行：{ $operational }
+plan-absent = 无
+plan-held-for = 未借用：已由 { $other } 持有
+plan-kept = 保留他人所设的值：{ $fields }
+
+plan-title = Banyan：{ $all } 个资源中有 { $changed } 个变更
+plan-not-sound = 存在问题，详见下文；未能读取之处的实际结果可能不同。
+plan-resource = 资源
+plan-what = 变更
+plan-actions = 动作
+plan-no-change = 无
+plan-refused = 被拒绝
+plan-problem = 问题
+plan-left-out = 其余 { $lines } 行见 banyan plan 命令 -o diff 的输出。
