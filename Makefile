@@ -68,6 +68,7 @@ crds: build ## Generate the CRD manifests and the chart's copies of generated fi
 	target/debug/banyan crds --output-dir crds/manifests
 	cp crds/manifests/*.yaml charts/banyan/files/crds/
 	target/debug/banyan rules > charts/banyan/files/alerts.yaml
+	target/debug/banyan gitops argocd-health --output lua > charts/banyan/files/argocd-health.lua
 
 .PHONY: verify
 verify: ## Generate every generated file again and fail on a difference

@@ -16,16 +16,22 @@ import (
 func main() {
 	objects := json.NewDecoder(os.Stdin)
 	for {
-		var object unstructured.Unstructured
-		if err := objects.Decode(&object.Object); errors.Is(err, io.EOF) {
+		var text json.RawMessage
+		err := objects.Decode(&text)
+		if errors.Is(err, io.EOF) {
 			return
-		} else if err != nil {
-			fmt.Fprintln(os.Stderr, "reading an object:", err)
-			os.Exit(1)
 		}
-		result, err := status.Compute(&object)
+		// Through its own decoder, which keeps whole numbers whole.
+		var object unstructured.Unstructured
+		if err == nil {
+			err = object.UnmarshalJSON(text)
+		}
+		var result *status.Result
+		if err == nil {
+			result, err = status.Compute(&object)
+		}
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "computing a status:", err)
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		fmt.Printf("%s\t%s\n", result.Status, result.Message)

@@ -98,6 +98,8 @@ fn variants() -> [(&'static str, Value); 3] {
         "serviceMonitor": { "labels": { "release": "monitoring" } },
         "prometheusRule": { "labels": { "release": "monitoring" } },
         "dashboard": { "annotations": { "folder": "city" } },
+        // A namespace that every API server has.
+        "argocd": { "health": { "enabled": true, "namespace": "default", "labels": { "team": "facility" } } },
     });
     let off = json!({ "enabled": false });
     let nothing = json!({
@@ -217,6 +219,13 @@ async fn each_rendering_of_the_chart_passes_helm_and_the_api_server(world: World
             of("PrometheusRule").all(|rule| rule["spec"] == rules),
             "{name}: the PrometheusRule has other rules"
         );
+        let health = of("ConfigMap")
+            .find_map(|map| map["data"]["resource.customizations.health.banyan.dev_DataCenter"].as_str());
+        let script = banyan(&["gitops", "argocd-health", "--output", "lua"]).await?;
+        ensure!(
+            health == (name == "everything").then_some(script.as_str()),
+            "{name}: another health check {health:?}"
+        );
         hardened(pod).with_context(|| format!("the Pods of {name}"))?;
     }
     Ok(())
@@ -256,6 +265,7 @@ async fn the_schema_of_the_values_refuses_what_is_wrong_and_says_where(_: World)
         ("serviceMonitor.interval=30", "/serviceMonitor/interval"),
         ("freezeGrowth.exemptNamespaces={Kube}", "/freezeGrowth/exemptNamespaces/0"),
         ("tolerations[0].effect=Never", "/tolerations/0/effect"),
+        ("argocd.health.namespace=Argo", "/argocd/health/namespace"),
         ("enforcement.enabled=perhaps", "/enforcement/enabled"),
         ("podDisruptionBudget.minavailable=1", "minavailable"),
     ] {
@@ -377,6 +387,10 @@ async fn what_is_copied_or_generated_is_up_to_date(_: World) -> Result<()> {
     let kept = std::fs::read_to_string(path("charts/banyan/files/alerts.yaml"))?;
     if kept != banyan(&["rules"]).await? {
         bail!("charts/banyan/files/alerts.yaml is out of date: run `make crds`");
+    }
+    let kept = std::fs::read_to_string(path("charts/banyan/files/argocd-health.lua"))?;
+    if kept != banyan(&["gitops", "argocd-health", "--output", "lua"]).await? {
+        bail!("charts/banyan/files/argocd-health.lua is out of date: run `make crds`");
     }
     Ok(())
 }
