@@ -88,6 +88,13 @@ chart: crds ## Package the chart into target/chart
 	mkdir -p target/chart
 	"$$(target/debug/banyan-e2e tools helm | awk '{print $$3}')" package charts/banyan --destination target/chart
 
+# PROFILE=dev is quicker and larger; TARGET=aarch64-unknown-linux-gnu needs that target's linker: docs/closed-network.md.
+PROFILE ?= release
+TARGET ?=
+.PHONY: bundle
+bundle: crds ## Make one archive for closed networks: image, chart, command line, checksums, bill of materials
+	target/debug/banyan-e2e bundle --profile $(PROFILE) $(if $(TARGET),--target $(TARGET))
+
 # The long forms of what the tests do for seconds.
 SOAK_CASES ?= 20000
 SOAK_ROUNDS ?= 5

@@ -1,5 +1,6 @@
 //! Banyan's chart and its custom resource definitions, put into a control plane.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -31,6 +32,11 @@ const ESTABLISHED_LIMIT: Duration = Duration::from_secs(30);
 /// # Errors
 /// When Helm or the API server refuses the chart, with what they say.
 pub async fn install(cluster: &Cluster, values: &Value) -> Result<()> {
+    install_from(cluster, &dirs::repository().join("charts/banyan"), values).await
+}
+
+/// As [`install`], from a chart in another folder or an archive.
+pub async fn install_from(cluster: &Cluster, chart: &Path, values: &Value) -> Result<()> {
     let dir = dirs::fresh("values")?;
     // No node has this label.
     let mut all = json!({ "nodeSelector": { "banyan.dev/runs": "outside" } });
@@ -39,7 +45,6 @@ pub async fn install(cluster: &Cluster, values: &Value) -> Result<()> {
     std::fs::write(&file, serde_yaml::to_string(&all)?)
         .with_context(|| format!("writing {}", file.display()))?;
 
-    let chart = dirs::repository().join("charts/banyan");
     helm(cluster)
         .await?
         .args(["upgrade", "--install", RELEASE])
@@ -53,11 +58,7 @@ pub async fn install(cluster: &Cluster, values: &Value) -> Result<()> {
 
 /// Removes the release, and the definitions, which the chart itself leaves where they are.
 pub async fn uninstall(cluster: &Cluster) -> Result<()> {
-    helm(cluster)
-        .await?
-        .args(["uninstall", RELEASE, "--ignore-not-found", "--wait"])
-        .output(HELM_LIMIT)
-        .await?;
+    delete_release(cluster).await?;
     let api: Api<CustomResourceDefinition> = Api::all(cluster.client());
     for name in definitions() {
         match api.delete(&name, &DeleteParams::default()).await {
@@ -66,6 +67,12 @@ pub async fn uninstall(cluster: &Cluster) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes the release, which leaves the definitions where they are.
+pub async fn delete_release(cluster: &Cluster) -> Result<()> {
+    let spec = helm(cluster).await?.args(["uninstall", RELEASE, "--ignore-not-found", "--wait"]);
+    spec.output(HELM_LIMIT).await.map(drop)
 }
 
 /// The names of the definitions.

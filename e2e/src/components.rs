@@ -59,6 +59,8 @@ pub enum Component {
     Kstatus,
     /// The Lua that Argo CD runs health checks with.
     Glua,
+    /// Makes, pushes and pulls container images without a daemon, and serves as a registry.
+    Crane,
 }
 
 /// Where a component comes from and what its build takes.
@@ -83,7 +85,7 @@ type Bundle = (&'static str, &'static [&'static str]);
 
 impl Component {
     /// All of them, in the order in which they are built: first what most tests need.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -98,6 +100,7 @@ impl Component {
         Self::Alertmanager,
         Self::Kstatus,
         Self::Glua,
+        Self::Crane,
     ];
 
     /// Those of these names; all of them where there are none.
@@ -149,6 +152,9 @@ impl Component {
             Self::Kueue => ("kueue", "kueue", "sigs.k8s.io/kueue", "/cmd/kueue", "", "4 min"),
             Self::Kstatus => ("kstatus", "kstatus", "sigs.k8s.io/cli-utils", OWN, "", "1 min"),
             Self::Glua => ("glua", "lua", "github.com/yuin/gopher-lua", "/cmd/glua", "", "1 min"),
+            Self::Crane => {
+                ("crane", "crane", "github.com/google/go-containerregistry", "/cmd/crane", "", "1 min")
+            }
             // Its service discoveries of a dozen clouds are left out: half of its build, and nothing here uses them.
             Self::Prometheus => {
                 ("prometheus", "prometheus", PROMETHEUS, "/cmd/prometheus", "remove_all_sd", "3 min")

@@ -1,12 +1,14 @@
 //! The harness from the command line: gets the components ready, before tests or a demo need them.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use banyan_e2e::bundle::Profile;
 use banyan_e2e::components::{Component, Tools};
 use banyan_e2e::controlplane::{ControlPlane, Options};
 use banyan_e2e::demo::{Demo, Visit};
-use banyan_e2e::{background, bench, process};
+use banyan_e2e::{background, bench, bundle, confine, dirs, process};
 use clap::{Parser, Subcommand};
 
 /// Test bed of Banyan.
@@ -41,6 +43,22 @@ enum Command {
         /// Only the figures of this domain, such as `datacenter`, or of this part of it, such as `convergence`.
         only: Option<String>,
     },
+    /// Make the bundle for closed networks, and print its path.
+    Bundle {
+        /// How the program is built.
+        #[arg(long, default_value = "release", value_parser = ["dev", "release"])]
+        profile: String,
+        /// The Rust target triple; this machine's own by default.
+        #[arg(long)]
+        target: Option<String>,
+        /// The folder that the archive goes to; `target/bundle` by default.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Run a program in a network namespace that has nothing but loopback, and write down where it wants to go. For the
+    /// test of what Banyan connects to.
+    #[command(hide = true)]
+    Confine(confine::Args),
     /// Start the demo's estate in the background.
     Up,
     /// Stop the demo's estate that runs in the background.
@@ -92,6 +110,16 @@ async fn run(command: Command) -> Result<()> {
             };
             Box::pin(bench::run(only.as_deref(), bench::Scale::FULL, print)).await?;
         }
+        Command::Bundle { profile, target, output } => {
+            let profile = if profile == "dev" { Profile::Dev } else { Profile::Release };
+            let target = match target {
+                Some(target) => target,
+                None => bundle::host().await?,
+            };
+            let output = output.unwrap_or_else(|| dirs::target().join("bundle"));
+            println!("{}", bundle::make(&bundle::Options { profile, target, output }).await?.display());
+        }
+        Command::Confine(args) => confine::inside(args).await?,
         Command::Up => background::up().await?,
         Command::Down => background::down().await?,
         Command::Hold => {

@@ -36,6 +36,8 @@ pub struct OperatorOptions {
     pub env: Vec<(String, String)>,
     /// Logs in to the API server by this kubeconfig instead of the chart's service account.
     pub kubeconfig: Option<PathBuf>,
+    /// Runs this program instead of the one built with the same profile as this.
+    pub program: Option<PathBuf>,
     /// Returns only when `/readyz` says yes.
     pub await_ready: bool,
 }
@@ -49,6 +51,7 @@ impl Default for OperatorOptions {
             args: Vec::new(),
             env: Vec::new(),
             kubeconfig: None,
+            program: None,
             await_ready: true,
         }
     }
@@ -68,23 +71,11 @@ impl Operator {
     /// # Errors
     /// When the program was not built, ends at once (with the end of its log) or is not ready within a minute.
     pub async fn start(cluster: &Cluster, options: OperatorOptions) -> Result<Self> {
-        let kubeconfig = match &options.kubeconfig {
-            Some(path) => path.clone(),
-            None => cluster.kubeconfig_for(NAMESPACE, RELEASE).await.context("is the chart installed?")?,
-        };
-        let address = format!("127.0.0.1:{}", free_port()?);
-        let dir = dirs::fresh(&options.identity)?;
-        let (log, trail) = (dir.join("banyan.log"), dir.join("trail.jsonl"));
-        let mut spec = Spec::new(&options.identity, program()?, log)
-            .args(["run", "--namespace", NAMESPACE, "--listen", &address, "--identity", &options.identity])
-            .args(["--lease-duration", &options.lease_duration])
-            .args(options.now.iter().flat_map(|now| ["--now".to_owned(), now.to_string()]))
-            .args(&options.args)
-            .env("KUBECONFIG", kubeconfig);
-        for (name, value) in &options.env {
-            spec = spec.env(name, value);
-        }
+        let port = free_port()?;
+        let mut spec = command(cluster, &options, port).await?;
+        let trail = dirs::fresh(&options.identity)?.join("trail.jsonl");
         spec.stdout = Some(trail.clone());
+        let address = format!("127.0.0.1:{port}");
         let operator = Self { child: spec.spawn()?, trail, address, http: local_http()? };
         if options.await_ready {
             operator.ready().await?;
@@ -161,6 +152,29 @@ impl Operator {
     pub async fn wait(&self) -> ExitStatus {
         self.child.wait().await
     }
+}
+
+/// What [`Operator::start`] runs, listening on this loopback port: for whoever runs it elsewhere.
+pub async fn command(cluster: &Cluster, options: &OperatorOptions, port: u16) -> Result<Spec> {
+    let kubeconfig = match &options.kubeconfig {
+        Some(path) => path.clone(),
+        None => cluster.kubeconfig_for(NAMESPACE, RELEASE).await.context("is the chart installed?")?,
+    };
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => program()?,
+    };
+    let log = dirs::fresh(&options.identity)?.join("banyan.log");
+    let mut spec = Spec::new(&options.identity, program, log)
+        .args(["run", "--namespace", NAMESPACE, "--listen", &format!("127.0.0.1:{port}")])
+        .args(["--identity", &options.identity, "--lease-duration", &options.lease_duration])
+        .args(options.now.iter().flat_map(|now| ["--now".to_owned(), now.to_string()]))
+        .args(&options.args)
+        .env("KUBECONFIG", kubeconfig);
+    for (name, value) in &options.env {
+        spec = spec.env(name, value);
+    }
+    Ok(spec)
 }
 
 /// The operator's user name in the audit log.

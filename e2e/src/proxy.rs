@@ -120,10 +120,14 @@ impl Proxy {
 
     /// Writes a kubeconfig of the operator's service account that goes through this proxy, and returns its path.
     pub async fn kubeconfig(&self, plane: &ControlPlane) -> Result<PathBuf> {
-        let token = plane.token_for(NAMESPACE, RELEASE).await?;
+        self.kubeconfig_with(&plane.token_for(NAMESPACE, RELEASE).await?)
+    }
+
+    /// As [`Proxy::kubeconfig`], for whoever has this bearer token.
+    pub fn kubeconfig_with(&self, token: &str) -> Result<PathBuf> {
         let path = dirs::fresh("proxy")?.join("kubeconfig");
         let server = format!("https://{}", self.address);
-        kubeconfig::write(&path, "proxy", &server, &self.authority, &Login::Token(token))?;
+        kubeconfig::write(&path, "proxy", &server, &self.authority, &Login::Token(token.to_owned()))?;
         Ok(path)
     }
 

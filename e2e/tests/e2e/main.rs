@@ -7,6 +7,7 @@
 mod world;
 
 mod alertmanager;
+mod bundle;
 mod chart;
 mod cli;
 mod crash;
@@ -25,6 +26,7 @@ mod hold;
 mod kueue;
 mod leader;
 mod offline;
+mod outbound;
 mod page;
 mod plans;
 mod quiet;
@@ -36,6 +38,8 @@ mod stage;
 mod switches;
 mod trail;
 mod trap;
+mod uninstall;
+mod upgrade;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -53,6 +57,7 @@ const THREADS: usize = 2;
 fn all() -> Vec<Test> {
     [
         alertmanager::tests(),
+        bundle::tests(),
         chart::tests(),
         cli::tests(),
         crash::tests(),
@@ -78,6 +83,9 @@ fn all() -> Vec<Test> {
         roles::tests(),
         switches::tests(),
         trail::tests(),
+        outbound::tests(),
+        uninstall::tests(),
+        upgrade::tests(),
     ]
     .into_iter()
     .flatten()

@@ -98,6 +98,16 @@ impl Stage {
         Ok(Self { plane, prometheus: readings().await? })
     }
 
+    /// The same on a control plane to which the test installs the chart itself.
+    pub async fn without_chart(plane: ControlPlane) -> Result<Self> {
+        Ok(Self { plane, prometheus: readings().await? })
+    }
+
+    /// The address of the readings.
+    pub fn prometheus_url(&self) -> &str {
+        self.prometheus.url()
+    }
+
     /// Removes what a test before has left.
     pub async fn clear(&self) -> Result<()> {
         let sites = self.sites();

@@ -5,6 +5,7 @@ mod completion;
 mod crds;
 mod explain;
 mod gitops;
+mod indexes;
 pub mod manifest;
 mod plan;
 mod rules;
@@ -12,6 +13,7 @@ mod run;
 mod runbook;
 mod status;
 mod table;
+mod uninstall;
 mod validate;
 mod world;
 
@@ -68,6 +70,8 @@ enum Command {
     Runbook(runbook::Args),
     /// Print what GitOps tools have to be told of Banyan.
     Gitops(gitops::Args),
+    /// Give back everything that Banyan holds on this cluster, and stop it, before it is removed. Exit code 0: done, 1: something could not be undone, 2: an error.
+    Uninstall(uninstall::Args),
     /// Print a completion script for a shell.
     Completion(completion::Args),
 }
@@ -97,6 +101,7 @@ pub fn main() -> ExitCode {
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),
             Command::Gitops(args) => gitops::run(&args),
+            Command::Uninstall(args) => Box::pin(uninstall::run(args)).await,
             Command::Completion(args) => completion::run(&args),
         }
     });

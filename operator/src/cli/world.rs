@@ -5,24 +5,18 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use banyan_crds::v1alpha1::DataCenter;
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    batch::v1::{CronJob, Job},
-    core::v1::{ConfigMap, Node},
-};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
 
+use super::indexes::Indexes;
 use crate::{
     datacenter::{
         self,
         observe::{FoundLedger, Observation, Observer},
         spec::{Site, SpecError},
     },
-    index::{batch::Batch, feed::Index, kueue, nodes::Nodes, owned::OwnedConfigMaps},
-    kernel::{
-        plan::{FIELD_MANAGER, MANAGED_BY, Owner},
-        remote,
-    },
+    index::owned::OwnedConfigMaps,
+    kernel::{plan::Owner, remote},
     prometheus::Clients,
 };
 
@@ -40,7 +34,7 @@ pub struct World {
     /// Of the cluster.
     pub client: Client,
     /// Ledgers and other objects made for sites.
-    pub owned: OwnedConfigMaps<FoundLedger>,
+    pub owned: Arc<OwnedConfigMaps<FoundLedger>>,
     /// Looks at a site.
     pub observer: Observer,
     /// Every `DataCenter` that can be decoded.
@@ -52,35 +46,7 @@ impl World {
     pub async fn read(client: Client, namespace: &str, told: Switches) -> anyhow::Result<Self> {
         let cluster_id =
             remote::cluster_id(&client).await.context("the cluster's identity cannot be read")?;
-        let (nodes, batch) = (Nodes::default(), Batch::default());
-        for node in Api::<Node>::all(client.clone())
-            .list_metadata(&ListParams::default())
-            .await
-            .context("Nodes cannot be listed")?
-        {
-            let _ = nodes.observe(&node.metadata);
-        }
-        for object in Api::<CronJob>::all(client.clone())
-            .list(&ListParams::default())
-            .await
-            .context("CronJobs cannot be listed")?
-        {
-            let _ = Index::<CronJob>::apply(&batch, object);
-        }
-        for object in Api::<Job>::all(client.clone())
-            .list(&ListParams::default())
-            .await
-            .context("Jobs cannot be listed")?
-        {
-            let _ = Index::<Job>::apply(&batch, object);
-        }
-        kueue::fill(&client, &batch).await.context("ClusterQueues cannot be listed")?;
-        let owned = OwnedConfigMaps::new(FoundLedger::read);
-        let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
-        let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await;
-        for object in maps.with_context(|| format!("ledgers in namespace {namespace} cannot be listed"))? {
-            let _ = owned.apply(object);
-        }
+        let Indexes { nodes, batch, owned, maps: _ } = Indexes::read(&client, namespace).await?;
         let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
         let sites = guarded.list(&ListParams::default()).await.context("DataCenters cannot be listed")?;
         let sites = sites.into_iter().filter_map(|guarded| guarded.0.ok()).collect();
@@ -96,8 +62,8 @@ impl World {
             enforcement: told.enforcement.or(installed.0).unwrap_or(true),
             freeze_growth: told.freeze_growth.or(installed.1).unwrap_or(true),
             prometheus: Clients::new(4, Arc::new(|_| {})),
-            nodes: Arc::new(nodes),
-            batch: Arc::new(batch),
+            nodes,
+            batch,
             memory: std::sync::Mutex::default(),
         };
         Ok(Self { client, owned, observer, sites })

@@ -237,12 +237,18 @@ pub fn entries(
 
 /// Everything that stands for `owner`, which is gone, to be given back.
 pub fn leftovers(estate: &Estate, owner: &Owner) -> Vec<Undo> {
+    on_loan(estate, owner, "its site is gone").into_iter().flatten().collect()
+}
+
+/// Everything that is on loan for `owner`, to be given back in this order: a group an action, none of them empty.
+pub fn on_loan(estate: &Estate, owner: &Owner, why: &str) -> Vec<Vec<Undo>> {
     [Action::PreferElsewhere, Action::HoldBatch]
         .into_iter()
-        .flat_map(|action| {
-            standing(estate, owner, action)
-                .map(move |loan| give_back(loan.object, action, &owner.name, "its site is gone"))
+        .map(|action| {
+            let loans = standing(estate, owner, action);
+            loans.map(|loan| give_back(loan.object, action, &owner.name, why)).collect::<Vec<_>>()
         })
+        .filter(|group| !group.is_empty())
         .collect()
 }
 

@@ -31,7 +31,8 @@ impl Mark {
         }
     }
 
-    const fn action(self) -> Action {
+    /// The action that it carries out.
+    pub const fn action(self) -> Action {
         match self {
             Self::Freeze => Action::FreezeGrowth,
             Self::Hold => Action::HoldBatch,

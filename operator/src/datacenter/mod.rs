@@ -12,6 +12,7 @@ pub mod claims;
 pub mod energy;
 pub mod enforce;
 pub mod explain;
+pub mod farewell;
 pub mod fights;
 pub mod figures;
 pub mod grade;

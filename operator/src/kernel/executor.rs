@@ -295,6 +295,15 @@ impl Executor {
         self.set_finalizer(object, false, &Principal::new(object, generation)).await.map(drop)
     }
 
+    /// Takes back everything that stands for `owner`, group by group, whatever its plan says: for an installation that
+    /// goes.
+    pub async fn unwind_all(&self, owner: &Owner, principal: &Principal, undo: &[Vec<Undo>]) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.unwind(undo, Behalf { owner, principal }, &mut outcome).await;
+        outcome.in_order();
+        outcome
+    }
+
     /// Gives back what stands for a resource that is gone, and that was `principal`. The failures are answered; the next
     /// look tries again.
     pub async fn give_back_all(

@@ -22,6 +22,7 @@ pub mod overlay;
 pub mod plan;
 pub mod remote;
 pub mod rivals;
+pub mod takeover;
 pub mod tally;
 pub mod trail;
 pub mod writer;

@@ -165,7 +165,7 @@ async fn undone(world: &World, undo: &Undo, owner: &Owner) -> Result<Option<Act>
     let Undo::Return { object, action, terms, why } = undo else { return Ok(None) };
     let Some(live) = read(world, object).await? else { return Ok(None) };
     match loan::give_back(&live, object, action, terms, owner) {
-        Decision::Patch { patch, prior, kept } => Ok(Some(Act {
+        Decision::Patch { patch, prior, kept, against: _ } => Ok(Some(Act {
             action: Some(action.clone()),
             fields: tell::returned(&live, action, &prior),
             kept,

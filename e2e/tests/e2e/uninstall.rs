@@ -1,0 +1,310 @@
+//! `banyan uninstall`: everything is given back before the release goes, with the operator running, killed, or gone, and
+//! by the next run where one was killed itself.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use banyan_crds::v1alpha1::Action;
+use banyan_e2e::chart::{self, NAMESPACE};
+use banyan_e2e::controlplane::{ControlPlane, Options};
+use banyan_e2e::operator::{Operator, OperatorOptions, cli, program};
+use banyan_e2e::process::{Finished, Spec};
+use banyan_e2e::proxy::{Proxy, Side, Trap};
+use banyan_e2e::wait::until;
+use banyan_e2e::{dirs, operator};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::stage::{BATCH, LIMIT, Readings, Stage, VIOLATED, at, condition, differing};
+use crate::world::{Test, World};
+
+/// The tests of this file.
+pub fn tests() -> Vec<Test> {
+    tests![everything_is_given_back_before_the_release_goes_whatever_runs_or_dies]
+        .into_iter()
+        // A dozen runs are killed.
+        .map(|test| Test { limit: Duration::from_mins(12), ..test })
+        .collect()
+}
+
+const SITE: &str = "gulou";
+const ACTIONS: [Action; 3] = [Action::HoldBatch, Action::PreferElsewhere, Action::FreezeGrowth];
+const LOAN: &str = "banyan.dev/loan-hold-batch";
+
+async fn everything_is_given_back_before_the_release_goes_whatever_runs_or_dies(_: World) -> Result<()> {
+    let options = Options { name: "uninstall".to_owned(), controller_manager: true, ..Options::default() };
+    let stage = Stage::on(ControlPlane::start(options).await?).await?;
+    stage.plane.create_namespace(BATCH).await?;
+    stage.create_node("gulou-1", SITE, json!([{ "key": "own", "effect": "NoSchedule" }])).await?;
+    stage.create_cron_job("nightly", SITE, true, false).await?;
+    let scene = Scene { before: stage.world().await?, stage };
+    let enforcement = json!({ "mode": "Enforce", "actions": ACTIONS, "hysteresis": { "dwell": "0s" } });
+    scene.stage.create_site(SITE, Readings::Hot, &enforcement).await?;
+
+    Box::pin(scene.while_the_operator_runs()).await.context("while the operator runs")?;
+    Box::pin(scene.killed_between_any_two_writes()).await.context("killed between two writes")?;
+    Box::pin(scene.with_the_data()).await.context("with the data")
+}
+
+struct Scene {
+    stage: Stage,
+    /// The world without Banyan.
+    before: BTreeMap<String, String>,
+}
+
+impl Scene {
+    async fn while_the_operator_runs(&self) -> Result<()> {
+        let stage = &self.stage;
+        let operator = self.operator().await?;
+        let held = Box::pin(self.held()).await?;
+
+        let dry = self.uninstall(&["--dry-run", "--delete-data"]).await?;
+        ensure!(dry.status.code() == Some(0), "{}", dry.stderr);
+        for part in [
+            "Lease banyan-system/banyan",
+            "ConfigMap banyan-system/banyan-freeze-gulou",
+            "ConfigMap banyan-system/banyan-hold-gulou",
+            "Node gulou-1 (PreferElsewhere)",
+            "CronJob work/nightly (HoldBatch)",
+            "ValidatingAdmissionPolicy banyan-freeze-growth",
+            "MutatingAdmissionPolicyBinding banyan-hold-batch",
+            "DataCenter gulou",
+            "Deployment banyan-system/banyan",
+            "CustomResourceDefinition datacenters.banyan.dev",
+        ] {
+            ensure!(dry.stdout.contains(part), "{part} is missing in\n{}", dry.stdout);
+        }
+        let asked = self.uninstall(&[]).await?;
+        ensure!(asked.status.code() == Some(2) && asked.stderr.contains("--yes"), "{asked:?}");
+        ensure!(
+            Box::pin(self.held()).await? == held,
+            "a dry run, or one that was not confirmed, has changed something"
+        );
+
+        // What cannot be read is not taken for none: all else is given back, and the site goes on to wait.
+        let loan = self.set_loan(&json!("broken")).await?;
+        let refused = self.uninstall(&["--yes", "--delete-data"]).await?;
+        ensure!(refused.status.code() == Some(1), "{}\n{}", refused.stdout, refused.stderr);
+        ensure!(refused.stderr.contains("CronJob work/nightly: the annotation"), "{}", refused.stderr);
+        let site = stage.sites().get(SITE).await?;
+        ensure!(!site.finalizers().is_empty(), "the finalizer went, and something is on loan");
+        ensure!(self.policies().await?.is_empty(), "policies were left: {:?}", self.policies().await?);
+        self.set_loan(&loan).await?;
+
+        let ledger = self.ledger().await?;
+        let done = self.uninstall(&["--yes"]).await?;
+        ensure!(done.status.code() == Some(0), "{}\n{}", done.stdout, done.stderr);
+        ensure!(done.stdout.contains("helm uninstall banyan --namespace banyan-system"), "{}", done.stdout);
+        self.nothing_is_held().await?;
+        // The operator still runs, and does not lead.
+        ensure!(operator.metric("banyan_kernel_leader").await? == Some(0.0), "the operator still leads");
+        ensure!(self.ledger().await? == ledger, "the ledger has changed");
+        let status = stage.status(SITE).await?;
+        ensure!(status.enforcement.as_ref().is_some_and(|one| one.engaged.is_empty()), "{:#}", json!(status));
+        ensure!(condition(&status, "Ready").1 == "Uninstalled", "{:#}", json!(status.conditions));
+        let told = |wanted: &str| status.actions.iter().any(|record| record.action == wanted);
+        ensure!(told("UndoHoldBatch") && told("UndoFreezeGrowth"), "{:#}", json!(status.actions));
+
+        let again = self.uninstall(&["--yes"]).await?;
+        ensure!(again.status.code() == Some(0), "{}\n{}", again.stdout, again.stderr);
+        ensure!(stage.status(SITE).await? == status, "a second run has changed the status");
+        operator.stop().await?;
+        chart::delete_release(&stage.plane).await?;
+        let left = ["banyan-ledger-gulou", "datacenter.banyan.dev/gulou", "datacenters.banyan.dev"];
+        self.only_these_are_left(&left).await
+    }
+
+    async fn killed_between_any_two_writes(&self) -> Result<()> {
+        let stage = &self.stage;
+        // Through the proxy nobody has a client certificate.
+        stage.plane.apply(ADMINISTRATOR).await?;
+        let proxy = Proxy::start(&stage.plane).await?;
+        let kubeconfig = proxy.kubeconfig_with(&stage.plane.token_for("default", "administrator").await?)?;
+        let args = ["uninstall", "--yes"];
+
+        self.take().await?;
+        proxy.reset();
+        let whole = cli(&kubeconfig, &args).await?;
+        ensure!(whole.status.code() == Some(0), "{}\n{}", whole.stdout, whole.stderr);
+        let writes = proxy.writes().len();
+        // Two marks, two loans, four policies, the status, the finalizer, the scale.
+        ensure!(writes >= 11, "{writes} writes are fewer than there are steps");
+        for write in 1..=writes {
+            self.take().await?;
+            proxy.reset();
+            proxy.arm(Trap { write, side: Side::After });
+            let log = dirs::fresh("killed")?.join("banyan.log");
+            let killed =
+                Spec::new("banyan", program()?, log).args(args).env("KUBECONFIG", &kubeconfig).spawn()?;
+            tokio::time::timeout(LIMIT, proxy.sprung())
+                .await
+                .with_context(|| format!("only {} of {writes} writes came", proxy.writes().len()))?;
+            killed.kill().await?;
+            proxy.reset();
+            let next = cli(&kubeconfig, &args).await?;
+            let what = format!("killed at write {write} of {writes}");
+            ensure!(next.status.code() == Some(0), "{what}: {}\n{}", next.stdout, next.stderr);
+            self.nothing_is_held().await.context(what)?;
+        }
+        Ok(())
+    }
+
+    async fn with_the_data(&self) -> Result<()> {
+        let stage = &self.stage;
+        chart::install(&stage.plane, &json!({})).await?;
+        self.free_lease().await?;
+        let operator = self.operator().await?;
+        operator.kill_9().await?;
+        let ledger = self.ledger().await?;
+        let folder = dirs::fresh("export")?;
+        let path = folder.display().to_string();
+        let done = self.uninstall(&["--yes", "--delete-data", "--export-ledgers", &path]).await?;
+        ensure!(done.status.code() == Some(0), "{}\n{}", done.stdout, done.stderr);
+        let after = stage.world().await?;
+        ensure!(after == self.before, "left behind: {:?}", differing(&self.before, &after));
+        chart::delete_release(&stage.plane).await?;
+        self.only_these_are_left(&[]).await?;
+
+        // A new installation takes the export in, and leads at once.
+        chart::install(&stage.plane, &json!({})).await?;
+        stage.plane.kubectl([Path::new("apply"), Path::new("-f"), &folder]).await?;
+        ensure!(self.ledger().await? == ledger, "the ledger is not as it was");
+        let operator = self.operator().await?;
+        ensure!(self.ledger().await? == ledger, "the ledger was not taken up");
+        let map = stage.maps().get("banyan-ledger-gulou").await?;
+        let site = stage.sites().get(SITE).await?;
+        ensure!(map.owner_references().iter().any(|owner| Some(&owner.uid) == site.uid().as_ref()));
+        operator.stop().await
+    }
+
+    /// The operator, after it has taken everything.
+    async fn operator(&self) -> Result<Operator> {
+        let options = OperatorOptions {
+            now: Some(at(VIOLATED)?),
+            // Waited out by the first run.
+            lease_duration: "3s".to_owned(),
+            ..OperatorOptions::default()
+        };
+        let operator = Operator::start(&self.stage.plane, options).await?;
+        until(LIMIT, "everything to be held", || async {
+            let held = Box::pin(self.held()).await?;
+            let all = held.as_object().is_some_and(|held| held.values().all(|value| !value.is_null()));
+            if all { Ok(true) } else { bail!("{held:#}") }
+        })
+        .await?;
+        Ok(operator)
+    }
+
+    /// Everything is held and nobody runs.
+    async fn take(&self) -> Result<()> {
+        chart::install(&self.stage.plane, &json!({})).await?;
+        self.free_lease().await?;
+        self.operator().await?.stop().await
+    }
+
+    /// What somebody does who has changed his mind about an uninstallation.
+    async fn free_lease(&self) -> Result<()> {
+        let leases: Api<Lease> = Api::namespaced(self.stage.plane.client(), NAMESPACE);
+        match leases.delete("banyan", &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            deleted => Ok(deleted.map(drop)?),
+        }
+    }
+
+    async fn uninstall(&self, args: &[&str]) -> Result<Finished> {
+        let args: Vec<&str> = ["uninstall"].into_iter().chain(args.iter().copied()).collect();
+        operator::cli(&self.stage.plane.admin_kubeconfig(), &args).await
+    }
+
+    /// What is held, each part null if it is not.
+    async fn held(&self) -> Result<Value> {
+        let stage = &self.stage;
+        let nightly = stage.cron_jobs().get("nightly").await?;
+        let node = stage.nodes().get("gulou-1").await?;
+        let site = stage.sites().get(SITE).await?;
+        Ok(json!({
+            "hold": nightly.annotations().get(LOAN),
+            "avoid": node.labels().get("banyan.dev/avoid"),
+            "freezeMark": stage.maps().get_opt("banyan-freeze-gulou").await?.map(|map| map.data),
+            "holdMark": stage.maps().get_opt("banyan-hold-gulou").await?.map(|map| map.data),
+            "finalizer": site.finalizers().first(),
+            "engaged": site.status.and_then(|status| status.enforcement).map(|one| one.engaged)
+                .filter(|engaged| engaged.len() == ACTIONS.len()),
+        }))
+    }
+
+    async fn nothing_is_held(&self) -> Result<()> {
+        let after = self.stage.world().await?;
+        ensure!(after == self.before, "left behind: {:?}", differing(&self.before, &after));
+        let held = Box::pin(self.held()).await?;
+        let none = held.as_object().is_some_and(|held| held.values().all(Value::is_null));
+        ensure!(none, "still there: {held:#}");
+        ensure!(self.policies().await?.is_empty(), "policies were left: {:?}", self.policies().await?);
+        let leases: Api<Lease> = Api::namespaced(self.stage.plane.client(), NAMESPACE);
+        let holder = leases.get("banyan").await?.spec.and_then(|spec| spec.holder_identity);
+        ensure!(holder.as_deref() == Some("banyan-uninstall"), "the Lease is held by {holder:?}");
+        Ok(())
+    }
+
+    async fn policies(&self) -> Result<Vec<String>> {
+        let kinds = "validatingadmissionpolicies,validatingadmissionpolicybindings,\
+                     mutatingadmissionpolicies,mutatingadmissionpolicybindings";
+        let text = self.stage.plane.kubectl(["get", kinds, "--output=name"]).await?;
+        Ok(text.lines().filter(|line| line.contains("banyan")).map(str::to_owned).collect())
+    }
+
+    async fn ledger(&self) -> Result<String> {
+        let map = self.stage.maps().get("banyan-ledger-gulou").await?;
+        map.data.and_then(|mut data| data.remove("ledger")).context("the ledger has no text")
+    }
+
+    /// Writes the record of the held `CronJob`, and answers the one of before.
+    async fn set_loan(&self, record: &Value) -> Result<Value> {
+        let cron_jobs = self.stage.cron_jobs();
+        let before = json!(cron_jobs.get("nightly").await?.annotations().get(LOAN));
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": { LOAN: record } } }));
+        cron_jobs.patch("nightly", &PatchParams::default(), &patch).await?;
+        Ok(before)
+    }
+
+    /// Of all objects of all kinds that can be listed, these alone have Banyan's name in theirs, beside its namespace.
+    async fn only_these_are_left(&self, wanted: &[&str]) -> Result<()> {
+        let plane = &self.stage.plane;
+        // The garbage collector takes a moment.
+        until(LIMIT, format!("nothing but {wanted:?} to be left"), || async {
+            let kinds = plane.kubectl(["api-resources", "--verbs=list", "--output=name"]).await?;
+            let kinds: Vec<&str> = kinds.lines().filter(|kind| !kind.starts_with("events")).collect();
+            let all = plane
+                .kubectl(["get", &kinds.join(","), "--all-namespaces", "--output=name", "--ignore-not-found"])
+                .await?;
+            let ours = |line: &&str| {
+                line.contains("banyan")
+                    && *line != "namespace/banyan-system"
+                    && !line.starts_with("apiservice")
+            };
+            let left: Vec<&str> = all
+                .lines()
+                .filter(ours)
+                .filter(|line| !wanted.iter().any(|wanted| line.ends_with(wanted)))
+                .collect();
+            if left.is_empty() { Ok(true) } else { bail!("left: {left:?}") }
+        })
+        .await
+    }
+}
+
+const ADMINISTRATOR: &str = "\
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: administrator, namespace: default}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: administrator}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: ServiceAccount, name: administrator, namespace: default}]
+";

@@ -1,0 +1,272 @@
+//! What there is of Banyan on a cluster.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use banyan_crds::v1alpha1::DataCenter;
+use k8s_openapi::{
+    api::{
+        admissionregistration::v1::{
+            MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicy,
+            ValidatingAdmissionPolicyBinding,
+        },
+        apps::v1::Deployment,
+        core::v1::ConfigMap,
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DynamicObject, ListParams},
+    core::{ApiResource, DeserializeGuard},
+};
+
+use super::super::indexes::Indexes;
+use crate::{
+    datacenter::{farewell, holds::Estate},
+    kernel::{
+        executor::Inventory as _,
+        loan::Record,
+        plan::{FINALIZER, OWNER, ObjectRef, Owner, Undo},
+        trail::Principal,
+    },
+};
+
+/// The kind of the sites as an owner.
+const KIND: &str = "datacenter";
+
+/// The chart's admission policies, in the order in which they go: bindings first, since a policy without one does nothing.
+pub fn policies() -> Vec<ObjectRef> {
+    let named = |resource: ApiResource, name: &str| ObjectRef {
+        resource,
+        namespace: None,
+        name: name.to_owned(),
+        uid: None,
+    };
+    let (freeze, hold) = ("banyan-freeze-growth", "banyan-hold-batch");
+    vec![
+        named(ApiResource::erase::<ValidatingAdmissionPolicyBinding>(&()), freeze),
+        named(ApiResource::erase::<MutatingAdmissionPolicyBinding>(&()), hold),
+        named(ApiResource::erase::<ValidatingAdmissionPolicy>(&()), freeze),
+        named(ApiResource::erase::<MutatingAdmissionPolicy>(&()), hold),
+    ]
+}
+
+/// A site, decodable or not.
+pub struct Site {
+    pub name: String,
+    pub object: ObjectRef,
+    pub generation: Option<i64>,
+    pub finalizer: bool,
+    /// None if it does not fit the schema.
+    pub dc: Option<Box<DataCenter>>,
+}
+
+impl Site {
+    fn read(guarded: DeserializeGuard<DataCenter>) -> Self {
+        let (meta, dc) = match guarded.0 {
+            Ok(dc) => (dc.metadata.clone(), Some(Box::new(dc))),
+            Err(invalid) => (invalid.metadata, None),
+        };
+        let name = meta.name.unwrap_or_default();
+        Self {
+            object: ObjectRef {
+                resource: ApiResource::erase::<DataCenter>(&()),
+                namespace: None,
+                name: name.clone(),
+                uid: meta.uid,
+            },
+            name,
+            generation: meta.generation,
+            finalizer: meta.finalizers.iter().flatten().any(|name| name == FINALIZER),
+            dc,
+        }
+    }
+}
+
+/// Everything.
+pub struct Found {
+    pub namespace: String,
+    pub indexes: Indexes,
+    pub sites: Vec<Site>,
+    pub policies: Vec<ObjectRef>,
+    pub definitions: Vec<ObjectRef>,
+    pub deployment: Option<Deployment>,
+}
+
+impl Found {
+    pub async fn read(client: &Client, namespace: &str) -> anyhow::Result<Self> {
+        let indexes = Indexes::read(client, namespace).await?;
+        let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
+        let mut sites: Vec<Site> = match guarded.list(&ListParams::default()).await {
+            Ok(list) => list.into_iter().map(Site::read).collect(),
+            // The definition is gone, and with it every site.
+            Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+            Err(error) => return Err(error).context("DataCenters cannot be listed"),
+        };
+        sites.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut there = Vec::new();
+        for policy in policies() {
+            there.extend(present(client, policy).await?);
+        }
+        let mut definitions = Vec::new();
+        for name in banyan_crds::all().into_iter().filter_map(|crd| crd.metadata.name) {
+            let resource = ApiResource::erase::<CustomResourceDefinition>(&());
+            definitions
+                .extend(present(client, ObjectRef { resource, namespace: None, name, uid: None }).await?);
+        }
+        let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+        let listed = deployments.list(&ListParams::default()).await;
+        let deployment = listed
+            .with_context(|| format!("Deployments in namespace {namespace} cannot be listed"))?
+            .into_iter()
+            .find(runs_banyan);
+        let namespace = namespace.to_owned();
+        Ok(Self { namespace, indexes, sites, policies: there, definitions, deployment })
+    }
+
+    /// Names of sites, those that are gone among them, for which something may stand.
+    pub fn owners(&self) -> BTreeSet<String> {
+        let estate = self.estate();
+        let loans = estate
+            .nodes
+            .iter()
+            .flat_map(|node| &node.loans)
+            .chain(estate.batch.iter().flat_map(|entry| &entry.loans));
+        let lent = loans.map(|(_, record)| record.owner.clone());
+        let made = self.indexes.maps.iter().filter_map(|map| map.labels().get(OWNER).cloned());
+        let prefix = format!("{KIND}.");
+        let owners = lent.chain(made).filter_map(|owner| owner.strip_prefix(&prefix).map(str::to_owned));
+        owners.chain(self.sites.iter().map(|site| site.name.clone())).collect()
+    }
+
+    /// The site called `name`, for which something is done; of one that is gone only the name is known.
+    pub fn principal(&self, name: &str) -> Principal {
+        match self.sites.iter().find(|site| site.name == name) {
+            Some(site) => Principal::new(&site.object, site.generation),
+            None => {
+                let resource = ApiResource::erase::<DataCenter>(&());
+                Principal::new(
+                    &ObjectRef { resource, namespace: None, name: name.to_owned(), uid: None },
+                    None,
+                )
+            }
+        }
+    }
+
+    /// Everything that is taken back for the site called `name`, in order.
+    pub fn undo(&self, name: &str) -> Vec<Vec<Undo>> {
+        let owner = owner(name);
+        farewell::undo(&self.estate(), &self.indexes.owned.of(&owner), &owner, &self.namespace)
+    }
+
+    /// What stands on objects and cannot be read, so that nobody knows for whom.
+    pub fn unreadable(&self) -> Vec<String> {
+        let estate = self.estate();
+        let wrong = |object: String, loans: &[(String, Record)]| {
+            let bad = loans.iter().filter(|(_, record)| !record.is_readable());
+            bad.map(|(annotation, _)| {
+                format!(
+                    "{object}: the annotation {annotation} cannot be read, so what was borrowed cannot be given \
+                     back; set the fields as they are to be and remove the annotation"
+                )
+            })
+            .collect::<Vec<_>>()
+        };
+        let nodes = estate.nodes.iter().flat_map(|node| wrong(format!("Node {}", node.name), &node.loans));
+        let batch = estate.batch.iter().flat_map(|entry| wrong(entry.object.to_string(), &entry.loans));
+        nodes.chain(batch).collect()
+    }
+
+    fn estate(&self) -> Estate {
+        Estate {
+            nodes: self.indexes.nodes.select(|node| !node.loans.is_empty()),
+            batch: self.indexes.batch.select(|entry| !entry.loans.is_empty()),
+            queues_known: true,
+        }
+    }
+
+    /// What is kept unless it is to be deleted, in the order in which it would be.
+    pub fn data(&self) -> Vec<ObjectRef> {
+        let sites = self.sites.iter().map(|site| site.object.clone());
+        let ledgers = self.ledgers().map(|map| ObjectRef {
+            resource: ApiResource::erase::<ConfigMap>(&()),
+            namespace: map.namespace(),
+            name: map.name_any(),
+            uid: map.uid(),
+        });
+        sites.chain(ledgers).chain(self.definitions.iter().cloned()).collect()
+    }
+
+    /// The ledgers: what Banyan made and what is no mark.
+    pub fn ledgers(&self) -> impl Iterator<Item = &ConfigMap> {
+        self.indexes.maps.iter().filter(|map| !map.labels().contains_key(crate::kernel::plan::ROLE))
+    }
+
+    pub fn deployment_name(&self) -> Option<&str> {
+        self.deployment.as_ref()?.metadata.name.as_deref()
+    }
+
+    /// Helm's name of the release.
+    pub fn release(&self) -> Option<&str> {
+        let annotations = self.deployment.as_ref()?.metadata.annotations.as_ref()?;
+        annotations.get("meta.helm.sh/release-name").map(String::as_str)
+    }
+
+    pub fn deployment_reference(&self) -> Option<OwnerReference> {
+        self.deployment.as_ref()?.owner_ref(&())
+    }
+}
+
+/// The site called `name` as an owner.
+pub fn owner(name: &str) -> Owner {
+    Owner { kind: KIND, name: name.to_owned() }
+}
+
+/// The object with its uid, if it is there.
+async fn present(client: &Client, object: ObjectRef) -> anyhow::Result<Option<ObjectRef>> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &object.resource);
+    let found = api.get_metadata_opt(&object.name).await;
+    let found = found.with_context(|| format!("{object} cannot be read"))?;
+    Ok(found.map(|meta| ObjectRef { uid: meta.uid(), ..object }))
+}
+
+/// Whether it is the operator's: its container is started with `run`, and called `banyan`.
+fn runs_banyan(deployment: &Deployment) -> bool {
+    let pod = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    pod.is_some_and(|pod| {
+        pod.containers.iter().any(|container| {
+            let first = container.args.as_ref().and_then(|args| args.first());
+            container.name == "banyan" && first.is_some_and(|word| word == "run")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, path::Path};
+
+    use super::*;
+
+    /// A policy that the chart gets and this does not know would be left behind.
+    #[test]
+    fn the_policies_are_those_of_the_chart() {
+        let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/banyan/templates");
+        let mut of_chart = BTreeSet::new();
+        for file in std::fs::read_dir(templates).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            for (at, line) in lines.iter().enumerate() {
+                let Some(kind) = line.strip_prefix("kind: ") else { continue };
+                if !kind.contains("AdmissionPolicy") {
+                    continue;
+                }
+                let name = lines[at..].iter().find_map(|line| line.strip_prefix("  name: ")).unwrap();
+                of_chart.insert(format!("{kind} {name}"));
+            }
+        }
+        let ours: BTreeSet<String> = policies().iter().map(ToString::to_string).collect();
+        assert_eq!(ours, of_chart);
+    }
+}

@@ -1,0 +1,232 @@
+//! The steps that write.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{LOOKS, Report, found::Found, found::Site, found::owner, words};
+use crate::{
+    datacenter::farewell,
+    index::union::Union,
+    kernel::{
+        events::Events,
+        executor::{Deed, Executor, Outcome},
+        lease::Fence,
+        metrics::{self, KernelMetrics},
+        plan::ObjectRef,
+        trail::{Ground, Principal, Trail},
+        writer::{WriteError, Writer},
+    },
+};
+
+/// For so long this process may write: nobody else does, once the Lease has been taken over.
+const WRITING: Duration = Duration::from_hours(1);
+/// How long API servers may take to see that a policy or its parameter is gone; a Job created until then may be held.
+const POLICIES_SEEN: Duration = Duration::from_secs(3);
+/// How long what was deleted or scaled down may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_mins(1);
+/// Time between two looks at it.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Writes.
+pub struct Uninstaller {
+    client: Client,
+    namespace: String,
+    writer: Writer,
+}
+
+impl Uninstaller {
+    /// What it writes leaves its traces in `trail`.
+    pub fn new(client: Client, namespace: &str, trail: Trail) -> anyhow::Result<Self> {
+        let metrics = KernelMetrics::new(&metrics::registry()?)?;
+        let writer = Writer::new(client.clone(), Fence::open_for(WRITING), metrics, trail);
+        Ok(Self { client, namespace: namespace.to_owned(), writer })
+    }
+
+    /// Gives everything back, removes the policies, and takes the finalizers off. Answers what is left.
+    pub async fn undo(&self, found: Found, report: &mut Report) -> anyhow::Result<Found> {
+        let mut found = found;
+        let mut undone = BTreeMap::<String, Outcome>::new();
+        for look in 1..=LOOKS {
+            for name in found.owners() {
+                let groups = found.undo(&name);
+                if groups.is_empty() {
+                    continue;
+                }
+                let principal = found.principal(&name);
+                let mut outcome = self.executor(&found).unwind_all(&owner(&name), &principal, &groups).await;
+                for done in &outcome.done {
+                    let object = match &done.action {
+                        Some(action) => format!("{} ({action})", done.object),
+                        None => done.object.clone(),
+                    };
+                    report.row(words::step_of(done.deed), &object, words::result_of(done.deed, &done.kept));
+                }
+                let kept = undone.entry(name).or_default();
+                kept.done.append(&mut outcome.done);
+                kept.failures = outcome.failures;
+            }
+            if look == 1 {
+                self.remove(&found.policies, words::POLICY, report).await;
+                tokio::time::sleep(POLICIES_SEEN).await;
+            }
+            found = Found::read(&self.client, &self.namespace).await?;
+            if found.owners().iter().all(|name| found.undo(name).is_empty()) {
+                break;
+            }
+        }
+        let failed: BTreeSet<String> =
+            found.owners().into_iter().filter(|name| !found.undo(name).is_empty()).collect();
+        for name in &failed {
+            let failures = undone.get(name).map(|outcome| outcome.failures.as_slice()).unwrap_or_default();
+            for error in failures {
+                report.failed(error.to_string());
+            }
+            if failures.is_empty() {
+                report.failed(words::keeps_coming(name));
+            }
+        }
+        let unreadable = found.unreadable();
+        let nobodys = !unreadable.is_empty();
+        for message in unreadable {
+            report.failed(message);
+        }
+        // Nobody knows for whom what cannot be read was borrowed, so every site waits for it.
+        for site in found.sites.iter().filter(|site| !nobodys && !failed.contains(&site.name)) {
+            let none = Outcome::default();
+            let executor = self.executor(&found);
+            if let Err(error) = self.part(&executor, site, undone.get(&site.name).unwrap_or(&none)).await {
+                report.failed(error.to_string());
+            } else if site.finalizer {
+                report.row(words::FINALIZER, &site.object, words::TAKEN_OFF);
+            }
+        }
+        Found::read(&self.client, &self.namespace).await.context("looking at what is left")
+    }
+
+    fn executor(&self, found: &Found) -> Executor {
+        let indexes = &found.indexes;
+        Executor {
+            writer: self.writer.clone(),
+            events: Events::new(self.client.clone(), crate::kernel::takeover::HOLDER),
+            inventory: Arc::new(Union {
+                owned: Arc::clone(&indexes.owned),
+                nodes: Arc::clone(&indexes.nodes),
+                batch: Arc::clone(&indexes.batch),
+            }),
+            repeats: Arc::default(),
+        }
+    }
+
+    /// The last that a site hears of Banyan: its status, then its finalizer.
+    async fn part(&self, executor: &Executor, site: &Site, outcome: &Outcome) -> Result<(), WriteError> {
+        if let Some(status) = site.dc.as_ref().and_then(|dc| dc.status.clone()) {
+            let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+            let left = farewell::status(status.clone(), outcome, site.generation, now);
+            if left != status {
+                let manifest = json!({
+                    "apiVersion": site.object.resource.api_version,
+                    "kind": site.object.resource.kind,
+                    "metadata": { "name": site.name, "uid": site.object.uid },
+                    "status": left,
+                });
+                match self.writer.apply_status(&site.object, &manifest).await {
+                    Err(error) if !error.is_not_found() => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        if site.finalizer {
+            executor.release(&site.object, site.generation).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes objects one after the other.
+    async fn remove(&self, objects: &[ObjectRef], step: &str, report: &mut Report) {
+        // They belong to no site, but to the installation.
+        let principal = Principal {
+            api_version: "v1".to_owned(),
+            kind: "Namespace".to_owned(),
+            name: self.namespace.clone(),
+            uid: None,
+            generation: None,
+        };
+        let ground = Ground {
+            what: Deed::Removed,
+            action: None,
+            prior: &serde_json::Value::Null,
+            kept: &[],
+            why: farewell::WHY,
+            until: None,
+            principal: &principal,
+        };
+        for object in objects {
+            match self.writer.delete(object, &ground).await {
+                Ok(()) => report.row(step, object, words::DELETED),
+                Err(error) => report.failed(error.to_string()),
+            }
+        }
+    }
+
+    /// Scales the Deployment to none and waits until its Pods are gone, so that the release can be deleted in any order.
+    pub async fn stop_operator(&self, found: &Found, report: &mut Report) {
+        let Some(name) = found.deployment_name() else { return };
+        let object = format!("Deployment {}/{name}", self.namespace);
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
+        let none = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
+        let params = PatchParams { field_manager: Some("banyan".to_owned()), ..PatchParams::default() };
+        let written = match deployments.patch_scale(name, &params, &none).await {
+            Ok(written) => written.metadata.generation,
+            Err(error) => return report.failed(format!("{object}: {error}")),
+        };
+        let end = Instant::now() + GONE_WITHIN;
+        loop {
+            let stopped = match deployments.get_opt(name).await {
+                Ok(None) => true,
+                Ok(Some(live)) => {
+                    let status = live.status.unwrap_or_default();
+                    let seen = status.observed_generation >= live.metadata.generation.max(written);
+                    seen && status.replicas.unwrap_or(0) == 0 && status.terminating_replicas.unwrap_or(0) == 0
+                }
+                Err(error) => return report.failed(format!("{object}: {error}")),
+            };
+            if stopped || Instant::now() >= end {
+                let result = if stopped { words::STOPPED } else { words::STOPPING };
+                return report.row(words::STOP, &object, result);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Deletes sites, ledgers and definitions, and waits until they are gone.
+    pub async fn delete_data(&self, found: &Found, report: &mut Report) {
+        let data = found.data();
+        self.remove(&data, words::DATA, report).await;
+        let end = Instant::now() + GONE_WITHIN;
+        for object in &data {
+            while let Ok(Some(live)) = self.writer.read(object).await {
+                if live.metadata.uid != object.uid {
+                    break;
+                }
+                if Instant::now() >= end {
+                    report.failed(words::still_there(object));
+                    break;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+}
