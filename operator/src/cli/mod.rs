@@ -6,6 +6,7 @@ mod crds;
 mod explain;
 mod gitops;
 mod indexes;
+mod energy;
 pub mod manifest;
 mod plan;
 mod rules;
@@ -62,6 +63,8 @@ enum Command {
     Status(status::Args),
     /// Explain why a resource stands where it stands, and what would change it.
     Explain(explain::Args),
+    /// Energy for the people who report it: bring past days into the ledgers.
+    Energy(energy::Args),
     /// Print the custom resource definitions.
     Crds(crds::Args),
     /// Print the alert rules as a Prometheus rule file.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
             Command::Validate(args) => validate::run(&args, lang),
             Command::Status(args) => status::run(args, lang).await,
             Command::Explain(args) => explain::run(args, lang).await,
+            Command::Energy(args) => energy::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),

@@ -17,6 +17,7 @@ pub mod fights;
 pub mod figures;
 pub mod grade;
 pub mod holds;
+pub mod import;
 pub mod ledger;
 pub mod marks;
 pub mod model;

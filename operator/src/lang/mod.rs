@@ -45,7 +45,7 @@ macro_rules! areas {
     };
 }
 
-areas!["explain", "plan", "reasons", "runbook", "status", "validate", "words"];
+areas!["explain", "import", "plan", "reasons", "runbook", "status", "validate", "words"];
 
 impl Lang {
     /// All of them.
