@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod datacenter;
+pub mod doctor;
 pub mod index;
 pub mod kernel;
 pub mod lang;

@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod crd_rules;
 mod demo;
+mod doctor;
 mod enforcement;
 mod executor;
 mod explain;
@@ -63,6 +64,7 @@ fn all() -> Vec<Test> {
         crash::tests(),
         crd_rules::tests(),
         demo::tests(),
+        doctor::tests(),
         freeze::tests(),
         hold::tests(),
         explain::tests(),

@@ -26,7 +26,7 @@ pub fn tests() -> Vec<Test> {
 type Right = (&'static str, &'static str, &'static [&'static str], &'static str, &'static [&'static str]);
 
 /// Everything that the operator does, and why.
-const NEEDED: [Right; 11] = [
+const NEEDED: [Right; 13] = [
     // Its own resources; a patch sets and clears the finalizer.
     ("", "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
     ("", "banyan.dev", &["datacenters/status"], "", &["patch"]),
@@ -36,6 +36,21 @@ const NEEDED: [Right; 11] = [
     ("", "kueue.x-k8s.io", &["clusterqueues"], "", &["get", "list", "watch", "patch"]),
     // The identity of the cluster.
     ("", "", &["namespaces"], "kube-system", &["get"]),
+    // Whether the policies of its actions are in place.
+    (
+        "",
+        "admissionregistration.k8s.io",
+        &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        "banyan-freeze-growth",
+        &["get"],
+    ),
+    (
+        "",
+        "admissionregistration.k8s.io",
+        &["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"],
+        "banyan-hold-batch",
+        &["get"],
+    ),
     // Ledgers and marks of frozen sites; credentials that specs name.
     (NAMESPACE, "", &["configmaps"], "", &["get", "list", "watch", "create", "patch", "delete"]),
     (NAMESPACE, "", &["secrets"], "", &["get"]),

@@ -3,6 +3,7 @@
 
 mod completion;
 mod crds;
+mod doctor;
 mod explain;
 mod gitops;
 mod indexes;
@@ -65,6 +66,8 @@ enum Command {
     Explain(explain::Args),
     /// Energy for the people who report it: bring past days into the ledgers.
     Energy(energy::Args),
+    /// Check the installation. Exit code 0: sound, 1: something fails, 2: not everything could be looked at.
+    Doctor(doctor::Args),
     /// Print the custom resource definitions.
     Crds(crds::Args),
     /// Print the alert rules as a Prometheus rule file.
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
             Command::Status(args) => status::run(args, lang).await,
             Command::Explain(args) => explain::run(args, lang).await,
             Command::Energy(args) => energy::run(args, lang).await,
+            Command::Doctor(args) => doctor::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),

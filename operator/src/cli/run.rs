@@ -33,6 +33,7 @@ use crate::{
         figures::Board,
         observe::{FoundLedger, Observer},
     },
+    doctor::{OLDEST_MINOR, desk::Desk},
     index::{
         batch::Batch, feed::feed, kueue, nodes::Nodes, owned::OwnedConfigMaps, resources::Resources,
         union::Union,
@@ -54,8 +55,6 @@ use crate::{
     prometheus::Clients,
 };
 
-/// Oldest Kubernetes that Banyan works with: `MutatingAdmissionPolicy` is v1 from there on.
-const OLDEST_MINOR: u32 = 36;
 /// Requests to Prometheus under way at once, over all sites.
 const PROMETHEUS_CONCURRENCY: usize = 16;
 /// How long after a change of Nodes or batch work the sites with actions in force are looked at.
@@ -92,9 +91,18 @@ pub struct Args {
     /// Whether the admission policy behind the action `FreezeGrowth` is installed.
     #[arg(long, env = "BANYAN_FREEZE_GROWTH", default_value_t = true, action = clap::ArgAction::Set)]
     freeze_growth: bool,
+    /// How often the installation is looked at.
+    #[arg(long, env = "BANYAN_DOCTOR_INTERVAL", default_value = "10m", value_parser = interval, value_name = "DURATION")]
+    doctor_interval: Duration,
     /// Start the clock at this instant, for rehearsals on recorded data.
     #[arg(long, value_name = "RFC3339")]
     now: Option<Timestamp>,
+}
+
+/// How often something is done, in the API's format.
+fn interval(text: &str) -> Result<Duration, String> {
+    let read = banyan_crds::values::Duration::from(text).to_std().map_err(|error| error.to_string())?;
+    if read < Duration::from_secs(1) { Err("it is at least 1s".to_owned()) } else { Ok(read) }
 }
 
 /// A duration in the API's format.
@@ -124,6 +132,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let kernel = KernelMetrics::new(&registry)?;
     let board = Board::default();
     registry.register(Box::new(board.clone()))?;
+    let desk = Arc::new(Desk::new(&registry, &args.namespace, args.freeze_growth)?);
     let listener =
         admin::bind(args.listen).await.with_context(|| format!("{} cannot be listened on", args.listen))?;
     tracing::info!(address = %listener.local_addr()?, "serving /metrics, /healthz and /readyz");
@@ -166,6 +175,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     hearing.read_timeout = Some(SILENCE);
     let feed_client = Client::try_from(hearing)?;
 
+    let doctor_client = client.clone();
     let queue = Arc::new(Queue::default());
     let sites = Arc::new(Resources::<DataCenter>::new(Arc::clone(&queue)));
     let owned = Arc::new(OwnedConfigMaps::new(FoundLedger::read).telling(Arc::clone(&queue)));
@@ -206,6 +216,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             nodes: Arc::clone(&nodes),
             batch: Arc::clone(&batch),
             memory: std::sync::Mutex::default(),
+            desk: Some(Arc::clone(&desk)),
         },
         executor: Executor {
             writer: Writer::new(client.clone(), fence.clone(), kernel.clone(), Trail::to_stdout(&identity)),
@@ -223,10 +234,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         // Who leads decides on full indexes only: what is not seen yet would look as if it were gone. Until then another
         // may lead.
         tokio::select! {
-            () = filled(&readiness, &batch) => {}
+            // What the installation is like is known before the first site is looked at, so that no condition comes and goes.
+            _ = async { tokio::join!(filled(&readiness, &batch), desk.look(&doctor_client)) } => {}
             _ = stopped.wait_for(|stop| *stop) => return,
         }
-        lead(&room, &queue, &estate_changed, lease_client, terms, fence, stopped.clone()).await;
+        tokio::select! {
+            () = lead(&room, &queue, &estate_changed, lease_client, terms, fence, stopped.clone()) => {}
+            () = inspect(&desk, &doctor_client, &room, &queue, args.doctor_interval) => {}
+        }
     };
     // An index that is fed no more would be decided on for ever, as it was.
     let broken = AtomicBool::new(false);
@@ -289,6 +304,22 @@ async fn lead(
     }
     release.send_replace(true);
     let _ = lease_task.await;
+}
+
+/// Looks at the installation now and then, and at every site when something else is found.
+async fn inspect(desk: &Desk, client: &Client, room: &Room, queue: &Queue, every: Duration) {
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // The first tick is due at once, and has been done.
+    tick.tick().await;
+    loop {
+        tick.tick().await;
+        if desk.look(client).await {
+            for name in room.sites.names() {
+                queue.now(&name);
+            }
+        }
+    }
 }
 
 /// Batch work and Nodes that come or change may be due for an action that is in force, or hold what was lent to a site

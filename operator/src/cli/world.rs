@@ -12,6 +12,7 @@ use super::indexes::Indexes;
 use crate::{
     datacenter::{
         self,
+        ledger::Ledger,
         observe::{FoundLedger, Observation, Observer},
         spec::{Site, SpecError},
     },
@@ -65,6 +66,7 @@ impl World {
             nodes,
             batch,
             memory: std::sync::Mutex::default(),
+            desk: None,
         };
         Ok(Self { client, owned, observer, sites })
     }
@@ -72,6 +74,12 @@ impl World {
     /// The site of this name as it is.
     pub fn live(&self, name: &str) -> Option<&DataCenter> {
         self.sites.iter().find(|site| site.name_any() == name)
+    }
+
+    /// The ledger of a site, where it can be read.
+    pub fn ledger(&self, dc: &DataCenter) -> Option<Arc<Ledger>> {
+        let owner = Owner { kind: "datacenter", name: dc.name_any() };
+        self.owned.content(&owner)?.ledger.ok()
     }
 
     /// What the operator would observe of `wanted` at `now`, beside `sites`: from the status and the ledger of the site of
@@ -114,7 +122,7 @@ async fn installed(client: &Client, namespace: &str) -> (Option<bool>, Option<bo
 }
 
 /// The last value of a switch among arguments.
-fn switch(args: &[String], name: &str) -> Option<bool> {
+pub fn switch(args: &[String], name: &str) -> Option<bool> {
     args.iter().rev().find_map(|arg| arg.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
 }
 

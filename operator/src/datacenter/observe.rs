@@ -24,6 +24,7 @@ use super::{
     windows,
 };
 use crate::{
+    doctor::{Found, desk::Desk},
     index::{batch::Batch, nodes::Nodes},
     kernel::{loan::Record, plan::Owner, remote},
     prometheus::{Auth, Client as PrometheusClient, Clients, QueryError, Settings, fetch_meter, fetch_value},
@@ -96,6 +97,8 @@ pub struct Observation {
     pub freeze_growth: bool,
     /// Whether the site's cluster is the one that Banyan runs in; what is wrong with it where that cannot be told.
     pub here: Result<bool, Blind>,
+    /// What was found of the installation, this site's Prometheus included; nothing where nobody looks.
+    pub installation: Vec<Found>,
 }
 
 impl Observation {
@@ -128,6 +131,8 @@ pub struct Observer {
     pub batch: Arc<Batch>,
     /// What is remembered for a while.
     pub memory: Mutex<HashMap<String, Memory>>,
+    /// What the operator finds of its installation; none for commands.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// What is remembered of a site for a while.
@@ -144,6 +149,9 @@ impl Observer {
     /// Forgets a site that is gone.
     pub fn forget(&self, name: &str) {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if let Some(desk) = &self.desk {
+            desk.forget(name);
+        }
     }
 
     /// Nodes and batch work that are on loan for `owner`.
@@ -215,6 +223,7 @@ impl Observer {
             here: if deleting { Ok(true) } else { self.place(dc, twins).await },
             status,
             found,
+            installation: self.desk.as_ref().map(|desk| desk.found()).unwrap_or_default(),
         };
         let (Some(site), Some(energy), false) = (site, &dc.spec.energy, deleting) else { return observation };
 
@@ -248,6 +257,9 @@ impl Observer {
                 Some(blind) => Err(blind.clone()),
                 None => racks(&client, query, to).await,
             });
+        }
+        if let Some(desk) = self.desk.as_ref().filter(|_| down.is_none()) {
+            observation.installation = self.with_server(desk, dc, site, &observation).await;
         }
         if down.is_some_and(|blind| blind.reason == "PrometheusUnauthorized") {
             // Credentials may have been rotated: read them again next time.

@@ -176,6 +176,12 @@ impl Site {
         self.required(window).map(|meter| meter.rules.settle_ms()).max().unwrap_or(0)
     }
 
+    /// How long the slowest of its meters may take to close a day, ms.
+    pub fn slowest_ms(&self) -> i64 {
+        let needed = self.meters.iter().filter(|meter| Side::of(meter.meter.purpose).is_some());
+        needed.map(|meter| meter.rules.settle_ms()).max().unwrap_or(0)
+    }
+
     /// How often the site is looked at: with its fastest meter, within one and five minutes.
     pub fn tick(&self) -> std::time::Duration {
         let fastest = self.meters.iter().map(|meter| meter.rules.interval_ms).min().unwrap_or(300_000);

@@ -40,6 +40,7 @@ pub(crate) fn room(queue: &Arc<Queue>) -> Room {
             nodes,
             batch,
             memory: std::sync::Mutex::default(),
+            desk: None,
         },
         executor: Executor {
             writer: Writer::new(

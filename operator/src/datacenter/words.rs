@@ -9,6 +9,8 @@ use banyan_crds::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use crate::doctor::desk;
+
 use super::{
     energy::Window,
     enforce::Decision,
@@ -105,6 +107,7 @@ pub fn conditions(facts: &Facts<'_>) -> Vec<Stated> {
             }
         });
     }
+    stated.extend(desk::stated(&facts.seen.installation));
     stated
 }
 

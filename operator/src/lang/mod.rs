@@ -45,7 +45,7 @@ macro_rules! areas {
     };
 }
 
-areas!["explain", "import", "plan", "reasons", "runbook", "status", "validate", "words"];
+areas!["doctor", "explain", "import", "plan", "reasons", "runbook", "status", "validate", "words"];
 
 impl Lang {
     /// All of them.

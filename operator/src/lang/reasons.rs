@@ -85,6 +85,14 @@ pub fn meaning(lang: Lang, reason: &str) -> Option<String> {
         "HumidityOutsideClass" => t!(lang, "reason-humidity-outside-class"),
         "NoReading" => t!(lang, "reason-no-reading"),
         "Counted" => t!(lang, "reason-counted"),
+        "Sound" => t!(lang, "reason-sound"),
+        "ServerTooOld" => t!(lang, "reason-server-too-old"),
+        "SchemaOutdated" => t!(lang, "reason-schema-outdated"),
+        "RightMissing" => t!(lang, "reason-right-missing"),
+        "ClockSkewed" => t!(lang, "reason-clock-skewed"),
+        "RetentionTooShort" => t!(lang, "reason-retention-too-short"),
+        "NotSound" => t!(lang, "reason-not-sound"),
+        "NotLookedAt" => t!(lang, "reason-not-looked-at"),
         "NotANumber" => t!(lang, "reason-not-a-number"),
         _ => return None,
     })
@@ -125,7 +133,8 @@ mod tests {
     #[test]
     fn every_reason_that_the_code_states_has_a_meaning() {
         // Where reasons are made: what states conditions, and the categories of errors that become reasons.
-        const MADE: [&str; 8] = [
+        const MADE: [&str; 9] = [
+            "doctor/desk.rs",
             "datacenter/words.rs",
             "datacenter/enforce.rs",
             "datacenter/observe.rs",
@@ -136,10 +145,11 @@ mod tests {
             "prometheus/error.rs",
         ];
         // Words of the API in the same files that are no reasons.
-        const OTHER: [&str; 13] = [
+        const OTHER: [&str; 14] = [
             "True",
             "False",
             "Unknown",
+            "InstallationSound",
             "Ready",
             "MetersHealthy",
             "PUEValid",

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, LOCATION};
 use reqwest::{Response, Url, redirect};
 use tokio::sync::Semaphore;
 
@@ -196,6 +196,32 @@ impl Client {
         let outcome = result.as_ref().map_or_else(|failure| failure.error.category(), |_| "Success");
         (self.inner.hook)(&Asked { outcome, duration: started.elapsed(), bytes });
         result
+    }
+
+    /// Status, header `Date` and body of a GET of `path` under the server's address, for what is no query. Only the server
+    /// itself can make it fail: whatever it answers is given back.
+    pub(super) async fn get(&self, path: &str) -> Result<(u16, Option<String>, Vec<u8>), QueryError> {
+        let Inner { http, server, authorization, timeout, permits, .. } = &*self.inner;
+        let Ok(_permit) = permits.acquire().await else {
+            return Err(self.unreachable("Banyan is shutting down"));
+        };
+        self.admit().await?;
+        let (started, mut bytes) = (Instant::now(), 0);
+        let asked = async {
+            let mut get = http.get(format!("{server}{path}")).header(ACCEPT, "application/json");
+            if let Some(value) = authorization {
+                get = get.header(AUTHORIZATION, value.clone());
+            }
+            let response = get.timeout(*timeout).send().await.map_err(|error| self.failure(&error))?;
+            let code = response.status().as_u16();
+            let date = response.headers().get(DATE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let body = if code == 200 { self.body(response, &mut bytes).await? } else { Vec::new() };
+            Ok::<_, Failure>((code, date, body))
+        };
+        let result = asked.await;
+        let outcome = result.as_ref().map_or_else(|failure| failure.error.category(), |_| "Success");
+        (self.inner.hook)(&Asked { outcome, duration: started.elapsed(), bytes });
+        result.map_err(|failure| failure.error)
     }
 
     /// The answer to `expr` at `at_ms` (milliseconds since 1970).

@@ -7,6 +7,7 @@
 //!
 //! - [`Clients`] keeps one [`Client`] per [`Settings`], under one limit of requests at a time.
 //! - [`fetch_meter`] and [`fetch_value`] ask for one series, [`Client::instant`] for any number of them.
+//! - [`Client::runtime`] asks the server about itself: what it keeps, and what time it has.
 //! - [`QueryError::category`] is the reason of a condition and the label of a metric.
 
 mod answer;
@@ -16,6 +17,7 @@ mod error;
 mod health;
 mod meter;
 mod query;
+mod runtime;
 mod selector;
 mod settings;
 
@@ -30,5 +32,6 @@ pub use clients::Clients;
 pub use error::QueryError;
 pub use meter::{fetch_meter, fetch_value};
 pub use query::{MAX_SAMPLES, MAX_SPAN_MS, MIN_INTERVAL_MS, Request, instant, plan, raw_samples};
+pub use runtime::{Retention, Runtime};
 pub use selector::plain_selector;
 pub use settings::{Auth, Secret, Settings};

@@ -144,6 +144,7 @@ mod tests {
             enforcement: true,
             freeze_growth: true,
             here: Ok(true),
+            installation: vec![],
         }
     }
 

@@ -121,6 +121,7 @@ pub(crate) fn seen(fixed: f64, ratio: f64) -> Observation {
         enforcement: true,
         freeze_growth: true,
         here: Ok(true),
+        installation: vec![],
     }
 }
 
