@@ -4,10 +4,10 @@
 mod completion;
 mod crds;
 mod doctor;
+mod energy;
 mod explain;
 mod gitops;
 mod indexes;
-mod energy;
 pub mod manifest;
 mod plan;
 mod rules;
