@@ -225,10 +225,10 @@ async fn who_applies_every_three_seconds_is_named_and_left_alone_and_a_users_cha
         let events: Api<Event> = Api::all(stage.plane.client());
         let events = events.list(&ListParams::default()).await?;
         Ok(events.iter().any(|event| {
-            let note = event.note.as_deref().unwrap_or_default();
+            let told = event.note.as_deref().unwrap_or_default();
             event.reason.as_deref() == Some("Contested")
-                && note.contains("argocd-controller")
-                && note.contains("ignoreDifferences")
+                && told.contains("argocd-controller")
+                && told.contains("ignoreDifferences")
         }))
     })
     .await?;
