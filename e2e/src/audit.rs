@@ -60,6 +60,41 @@ impl fmt::Display for Write {
     }
 }
 
+/// One answered request for a resource or a list, also when it only reads. Reads are in the log for the operator alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The user.
+    pub user: String,
+    /// The program, as it calls itself, such as `banyan/0.1.0`; empty for none.
+    pub agent: String,
+    /// The verb, as roles have it.
+    pub verb: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The resource in the plural; empty for paths that are no resource.
+    pub resource: String,
+    /// The subresource; empty for none.
+    pub subresource: String,
+    /// The namespace; empty for cluster-wide requests.
+    pub namespace: String,
+    /// The object's name; empty for lists and creations.
+    pub name: String,
+    /// The HTTP status of the answer.
+    pub code: u16,
+    /// Refused by authorization, and not by an admission policy.
+    pub by_authorization: bool,
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.subresource.is_empty() {
+            write!(f, "/{}", self.subresource)?;
+        }
+        write!(f, ".{} {}/{}", self.group, self.namespace, self.name)
+    }
+}
+
 /// A place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Mark(u64);
@@ -110,8 +145,19 @@ impl AuditLog {
         Ok(tally)
     }
 
+    /// Every request of the log.
+    pub fn requests(&self) -> Result<Vec<Request>> {
+        let (entries, _) = self.entries(Mark::default())?;
+        Ok(entries.into_iter().filter_map(Entry::request).collect())
+    }
+
     /// Every write since the mark, those on purpose included, and the place after the last of them, to go on from.
     pub fn everything(&self, since: Mark) -> Result<(Vec<Write>, Mark)> {
+        let (entries, mark) = self.entries(since)?;
+        Ok((entries.into_iter().filter_map(Entry::write).collect(), mark))
+    }
+
+    fn entries(&self, since: Mark) -> Result<(Vec<Entry>, Mark)> {
         let reading = || format!("reading {}", self.path.display());
         if !self.path.exists() {
             return Ok((Vec::new(), since));
@@ -121,8 +167,8 @@ impl AuditLog {
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(reading)?;
         let whole = whole_lines(&text);
-        let writes = parse(whole).with_context(reading)?;
-        Ok((writes, Mark(since.0 + whole.len() as u64)))
+        let entries = parse(whole).with_context(reading)?;
+        Ok((entries, Mark(since.0 + whole.len() as u64)))
     }
 }
 
@@ -141,13 +187,9 @@ fn whole_lines(text: &str) -> &str {
     text.rfind('\n').map_or("", |end| &text[..=end])
 }
 
-fn parse(lines: &str) -> Result<Vec<Write>> {
-    let mut writes = Vec::new();
-    for line in lines.lines() {
-        let entry: Entry = serde_json::from_str(line).with_context(|| format!("in the line {line}"))?;
-        writes.extend(entry.write());
-    }
-    Ok(writes)
+fn parse(lines: &str) -> Result<Vec<Entry>> {
+    let entry = |line| serde_json::from_str(line).with_context(|| format!("in the line {line}"));
+    lines.lines().map(entry).collect()
 }
 
 #[derive(Deserialize)]
@@ -160,6 +202,10 @@ struct Entry {
     user: User,
     object_ref: Option<ObjectRef>,
     response_status: Option<ResponseStatus>,
+    #[serde(default)]
+    user_agent: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
     #[serde(default)]
     stage_timestamp: Timestamp,
 }
@@ -186,6 +232,24 @@ struct ResponseStatus {
 }
 
 impl Entry {
+    fn request(self) -> Option<Request> {
+        let object = self.object_ref.unwrap_or_default();
+        let forbidden =
+            self.annotations.get("authorization.k8s.io/decision").is_some_and(|one| one == "forbid");
+        (self.stage == "ResponseComplete").then(|| Request {
+            user: self.user.username,
+            agent: self.user_agent,
+            verb: self.verb,
+            group: object.api_group,
+            resource: object.resource,
+            subresource: object.subresource,
+            namespace: object.namespace,
+            name: object.name,
+            code: self.response_status.and_then(|status| status.code).unwrap_or(0),
+            by_authorization: forbidden,
+        })
+    }
+
     fn write(self) -> Option<Write> {
         let object = self.object_ref.unwrap_or_default();
         let dry = self.request_uri.split(['?', '&']).any(|part| part.starts_with("dryRun="));

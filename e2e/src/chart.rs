@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
@@ -54,6 +55,25 @@ pub async fn install_from(cluster: &Cluster, chart: &Path, values: &Value) -> Re
         .output(HELM_LIMIT)
         .await?;
     established(cluster).await
+}
+
+/// The chart's manifests with its own values, without a cluster.
+///
+/// # Errors
+/// When Helm refuses the chart.
+pub async fn manifests() -> Result<Vec<Value>> {
+    let tools = Tools::ensure(&[Component::Helm]).await?;
+    let dir = dirs::fresh("manifests")?;
+    let mut spec = Spec::new("helm", tools.path(Component::Helm)?, dir.join("helm.log"))
+        .args(["template", RELEASE, "--namespace", NAMESPACE])
+        .args(["--kube-version", &Component::KubeApiserver.version()?])
+        .args([dirs::repository().join("charts/banyan")]);
+    for name in ["HELM_CONFIG_HOME", "HELM_CACHE_HOME", "HELM_DATA_HOME"] {
+        spec = spec.env(name, &dir);
+    }
+    let text = spec.output(HELM_LIMIT).await?;
+    let read: Result<Vec<_>, _> = serde_yaml::Deserializer::from_str(&text).map(Value::deserialize).collect();
+    read.context("reading the chart's manifests")
 }
 
 /// Removes the release, and the definitions, which the chart itself leaves where they are.

@@ -28,6 +28,7 @@ pub mod pki;
 pub mod process;
 pub mod prometheus;
 pub mod proxy;
+pub mod rights;
 pub mod wait;
 
 /// Shows on standard error what `RUST_LOG` asks for; nothing by default.

@@ -15,7 +15,8 @@ pub const AUDIT_LOG: &str = "audit.log";
 /// The store's folder in the control plane's folder.
 pub const ETCD_DATA: &str = "etcd";
 
-/// Every write, when it is answered, without the objects themselves. Rules are tried in order.
+/// Every write, and whatever the operator asks, when it is answered, without the objects themselves. Rules are tried in
+/// order.
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -23,6 +24,8 @@ omitStages: [RequestReceived, ResponseStarted]
 rules:
   - level: Metadata
     verbs: [create, update, patch, delete, deletecollection]
+  - level: Metadata
+    users: [\"system:serviceaccount:banyan-system:banyan\"]
   - level: None
 ";
 

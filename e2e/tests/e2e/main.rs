@@ -33,6 +33,7 @@ mod plans;
 mod quiet;
 mod references;
 mod rights;
+mod rights_used;
 mod roles;
 mod sites;
 mod stage;
@@ -133,8 +134,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     process::leave_to_signal();
     drop(world);
     process::stop_all(Duration::from_secs(3));
-    if let Some(folder) = dirs::finish(conclusion.has_failed()) {
+    let exact = conclusion.has_failed() || arguments.list || {
+        let checked = runtime.block_on(rights_used::check(arguments));
+        checked.unwrap_or_else(|error| {
+            eprintln!("the rights could not be compared with the audit logs: {error:#}");
+            false
+        })
+    };
+    if let Some(folder) = dirs::finish(conclusion.has_failed() || !exact) {
         eprintln!("logs of the failed run: {}", folder.display());
     }
-    Ok(conclusion.exit_code())
+    Ok(if exact { conclusion.exit_code() } else { ExitCode::FAILURE })
 }

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use banyan_crds::v1alpha1::DataCenter;
+use http::{HeaderValue, header::USER_AGENT};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     batch::v1::{CronJob, Job},
@@ -120,8 +121,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         signalled.send_replace(true);
     });
 
-    let config =
+    let mut config =
         Config::infer().await.context("no cluster: neither a kubeconfig nor a service account was found")?;
+    // By this name it is in the API server's audit log.
+    config
+        .headers
+        .push((USER_AGENT, HeaderValue::from_static(concat!("banyan/", env!("CARGO_PKG_VERSION")))));
     let client = Client::try_from(config.clone()).context("the cluster's configuration cannot be used")?;
     // Before anything is served, so that nobody finds the process ready for want of anything to wait for.
     let readiness = Readiness::default();
