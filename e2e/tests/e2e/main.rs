@@ -24,6 +24,7 @@ mod gitops;
 mod harness;
 mod health;
 mod hold;
+mod import;
 mod kueue;
 mod leader;
 mod offline;
@@ -69,6 +70,7 @@ fn all() -> Vec<Test> {
         freeze::tests(),
         hold::tests(),
         explain::tests(),
+        import::tests(),
         faults::tests(),
         fight::tests(),
         references::tests(),
