@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use banyan_crds::v1alpha1::Action;
 use banyan_crds::v1alpha1::DataCenter;
 use banyan_e2e::components::{Component, Tools};
@@ -13,6 +13,7 @@ use banyan_e2e::dirs;
 use banyan_e2e::operator::cli;
 use banyan_e2e::process::Spec;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject};
+use kube_cel::cel::{Context, Program};
 use serde_json::{Value, json};
 
 use crate::stage::{Readings, Stage, VIOLATED};
@@ -92,11 +93,18 @@ async fn each_state_of_a_site_is_told_to_kstatus_and_to_argo_cd(world: World) ->
     let folder = dirs::fresh("health")?;
     let script = cli("/nonexistent".as_ref(), &["gitops", "argocd-health", "--output", "lua"]).await?.stdout;
     let told = kstatus(tools.path(Component::Kstatus)?, &folder, &states).await?;
+    let flux = Flux::of_the_docs()?;
     let mut wrong = Vec::new();
     for (state, kstatus) in states.iter().zip(told) {
         let (argo, message) = argo(tools.path(Component::Glua)?, &folder, &script, &state.object).await?;
         if !kstatus.starts_with(&format!("{}\t", state.kstatus)) {
             wrong.push(format!("{}: kstatus says {kstatus}", state.what));
+        }
+        // What kstatus would wait for in vain fails at once.
+        let wanted = if state.argo == "Degraded" { "Failed" } else { state.kstatus };
+        let flux = flux.of(&state.object)?;
+        if flux != wanted && wanted != "Terminating" {
+            wrong.push(format!("{}: Flux says {flux}", state.what));
         }
         if argo != state.argo || !message.contains(state.message) {
             wrong.push(format!("{}: Argo CD says {argo}: {message}", state.what));
@@ -104,6 +112,52 @@ async fn each_state_of_a_site_is_told_to_kstatus_and_to_argo_cd(world: World) ->
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+/// The expressions in CEL that the documentation gives Flux.
+struct Flux {
+    expressions: [(&'static str, Program); 3],
+}
+
+impl Flux {
+    fn of_the_docs() -> Result<Self> {
+        let page = std::fs::read_to_string(dirs::repository().join("docs/gitops.md"))?;
+        let manifest = page
+            .split("```yaml\n")
+            .filter_map(|part| part.split("\n```").next())
+            .find(|part| part.contains("healthCheckExprs"));
+        let manifest: Value = serde_yaml::from_str(manifest.context("the page has no such manifest")?)?;
+        let given = &manifest["spec"]["healthCheckExprs"][0];
+        ensure!(given["apiVersion"] == "banyan.dev/v1alpha1" && given["kind"] == "DataCenter", "{given}");
+        let program = |field: &str| -> Result<Program> {
+            let text = given[field].as_str().with_context(|| format!("there is no {field}"))?;
+            Program::compile(text).map_err(|error| anyhow!("{field}: {error}"))
+        };
+        // In the order in which Flux asks.
+        let expressions = [
+            ("InProgress", program("inProgress")?),
+            ("Failed", program("failed")?),
+            ("Current", program("current")?),
+        ];
+        Ok(Self { expressions })
+    }
+
+    /// The first that holds.
+    fn of(&self, object: &Value) -> Result<&'static str> {
+        let mut context = Context::default();
+        for part in ["metadata", "spec", "status"] {
+            let added = context.add_variable(part, &object[part]);
+            added.map_err(|error| anyhow!("{part}: {error}"))?;
+        }
+        for (name, program) in &self.expressions {
+            match program.execute(&context) {
+                Ok(kube_cel::cel::Value::Bool(true)) => return Ok(name),
+                Ok(kube_cel::cel::Value::Bool(false)) => {}
+                other => bail!("{name}: {other:?}"),
+            }
+        }
+        Ok("Unknown")
+    }
 }
 
 /// A line of kstatus for each state.
