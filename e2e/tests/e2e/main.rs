@@ -134,15 +134,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let conclusion = libtest_mimic::run(arguments, trials.collect());
 
     process::leave_to_signal();
+    // Helm can be asked only before everything is stopped, and the logs are whole only afterwards.
+    let asked = (!conclusion.has_failed() && !arguments.list).then(|| rights_used::granted(arguments));
+    let granted = asked.map(|asked| runtime.block_on(asked));
     drop(world);
     process::stop_all(Duration::from_secs(3));
-    let exact = conclusion.has_failed() || arguments.list || {
-        let checked = runtime.block_on(rights_used::check(arguments));
-        checked.unwrap_or_else(|error| {
+    let exact = granted.is_none_or(|granted| {
+        granted.and_then(|granted| rights_used::check(granted.as_ref())).unwrap_or_else(|error| {
             eprintln!("the rights could not be compared with the audit logs: {error:#}");
             false
         })
-    };
+    });
     if let Some(folder) = dirs::finish(conclusion.has_failed() || !exact) {
         eprintln!("logs of the failed run: {}", folder.display());
     }
