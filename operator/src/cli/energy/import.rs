@@ -150,17 +150,17 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// A site of the file.
-pub(super) struct Found {
+struct Target {
     dc: DataCenter,
     site: Site,
     /// Its ledger as it was read.
     found: FoundLedger,
     /// What the file does to it.
-    pub(super) import: SiteImport,
+    import: SiteImport,
 }
 
-impl Found {
-    pub(super) fn name(&self) -> String {
+impl Target {
+    fn name(&self) -> String {
         self.dc.name_any()
     }
 }
@@ -176,7 +176,7 @@ struct Importer<'a> {
 
 impl Importer<'_> {
     /// Looks at every site of the file: what would happen, and what is wrong.
-    async fn look(&self) -> anyhow::Result<(Vec<Found>, Vec<Problem>)> {
+    async fn look(&self) -> anyhow::Result<(Vec<Target>, Vec<Problem>)> {
         let mut by_site: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
         for row in &self.file.rows {
             by_site.entry(&row.site).or_default().push(row);
@@ -198,7 +198,7 @@ impl Importer<'_> {
             let found = self.found(name).await?;
             let (import, wrong) = self.plan(&dc, &site, &found)?;
             problems.extend(wrong);
-            sites.push(Found { dc, site, found, import });
+            sites.push(Target { dc, site, found, import });
         }
         Ok((sites, problems))
     }
@@ -268,17 +268,17 @@ impl Importer<'_> {
     }
 
     /// Writes the ledgers that change, one after the other, and tells of each.
-    async fn write(&self, sites: Vec<Found>, lang: Lang) -> anyhow::Result<ExitCode> {
-        let due: Vec<Found> = sites.into_iter().filter(|found| !found.import.changed.is_empty()).collect();
+    async fn write(&self, sites: Vec<Target>, lang: Lang) -> anyhow::Result<ExitCode> {
+        let due: Vec<Target> = sites.into_iter().filter(|target| !target.import.changed.is_empty()).collect();
         if due.is_empty() {
             eprintln!("{}", t!(lang, "import-nothing"));
             return Ok(ExitCode::SUCCESS);
         }
         let author = self.author().await?;
-        let names: Vec<String> = due.iter().map(Found::name).collect();
-        for (index, found) in due.into_iter().enumerate() {
-            let name = found.name();
-            match self.write_one(found, &author, lang).await {
+        let names: Vec<String> = due.iter().map(Target::name).collect();
+        for (index, target) in due.into_iter().enumerate() {
+            let name = target.name();
+            match self.write_one(target, &author, lang).await {
                 Ok(days) => {
                     let days = i64::try_from(days).unwrap_or(i64::MAX);
                     eprintln!("{}", t!(lang, "import-written", site = name, days = days));
@@ -300,16 +300,16 @@ impl Importer<'_> {
 
     /// Writes one ledger. Where somebody has written it since it was read, it is read and decided anew. Answers how many days
     /// were written.
-    async fn write_one(&self, mut found: Found, author: &str, lang: Lang) -> anyhow::Result<usize> {
-        let name = found.name();
+    async fn write_one(&self, mut target: Target, author: &str, lang: Lang) -> anyhow::Result<usize> {
+        let name = target.name();
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.args.namespace);
         let owner = Owner { kind: "datacenter", name: name.clone() };
         // Whoever reports a conflict of fields has written the text by hand; the operator would put it back as well.
         let params = PatchParams::apply(FIELD_MANAGER).force();
         for attempt in 1.. {
-            let provenance = self.provenance(&found.found, &found.import, author)?;
-            let beside = FoundLedger { provenance, ..found.found.clone() };
-            let own = ledger_object(&found.dc, &self.args.namespace, &found.import.ledger, &beside);
+            let provenance = self.provenance(&target.found, &target.import, author)?;
+            let beside = FoundLedger { provenance, ..target.found.clone() };
+            let own = ledger_object(&target.dc, &self.args.namespace, &target.import.ledger, &beside);
             let manifest = own.manifest(&owner);
             let what = own.object.to_string();
             let answer =
@@ -319,23 +319,23 @@ impl Importer<'_> {
             match answer {
                 Ok(_) => break,
                 Err(kube::Error::Api(status)) if status.is_conflict() && attempt < ATTEMPTS => {
-                    found.found = self.found(&name).await?;
-                    let (import, problems) = self.plan(&found.dc, &found.site, &found.found)?;
+                    target.found = self.found(&name).await?;
+                    let (import, problems) = self.plan(&target.dc, &target.site, &target.found)?;
                     if !problems.is_empty() {
                         anyhow::bail!(
                             "{what} was written meanwhile: {}",
                             tell::problems(lang, &self.source, problems).trim_end()
                         );
                     }
-                    found.import = import;
-                    if found.import.changed.is_empty() {
+                    target.import = import;
+                    if target.import.changed.is_empty() {
                         break;
                     }
                 }
                 Err(error) => return Err(error).with_context(|| what),
             }
         }
-        Ok(found.import.changed.len())
+        Ok(target.import.changed.len())
     }
 
     /// The name of the user, as the API server knows it.

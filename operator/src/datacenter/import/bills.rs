@@ -115,7 +115,7 @@ pub(super) fn bring<N: Fn(Column) -> String>(merge: &mut Merge<'_, N>, row: &Row
         .copied()
         .filter(|date| match ledger.get(*date) {
             None => true,
-            Some(day) => replace && !(day.counts(minimum) && !day.flags.contains(Flags::SPREAD)),
+            Some(day) => replace && (!day.counts(minimum) || day.flags.contains(Flags::SPREAD)),
         })
         .collect();
     // With neither of the parts told, the bill is that of the feeds.

@@ -99,7 +99,8 @@ pub fn plan(
     for row in rows {
         // A line that is wrong otherwise says so as well.
         if let Some(line) = first.get(&row.span) {
-            merge.wrong(row, merge.span_column(row), Wrong::Duplicate { line: *line });
+            let column = if matches!(row.span, Span::Day(_)) { Column::Date } else { Column::Month };
+            merge.wrong(row, column, Wrong::Duplicate { line: *line });
             continue;
         }
         first.insert(row.span, row.line);
@@ -132,10 +133,6 @@ impl<N: Fn(Column) -> String> Merge<'_, N> {
 
     pub(super) fn problems(&self) -> usize {
         self.problems.len()
-    }
-
-    fn span_column(&self, row: &Row) -> Column {
-        if matches!(row.span, Span::Day(_)) { Column::Date } else { Column::Month }
     }
 
     /// The first day that is kept.

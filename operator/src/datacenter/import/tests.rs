@@ -1,5 +1,7 @@
 //! Files in, ledgers and problems out.
 
+use std::fmt::Write as _;
+
 use encoding_rs::{GB18030, GBK};
 use jiff::{Timestamp, ToSpan, civil::date};
 use proptest::prelude::*;
@@ -449,7 +451,7 @@ fn days_that_do_not_count_are_in_the_way_of_a_bill_until_they_may_be_replaced() 
 fn days_of_a_file_come_before_its_bills() {
     let mut text = "date,month,facility_kwh,it_kwh\n,2025-02,2800,2240\n".to_owned();
     for day in 1..=27 {
-        text.push_str(&format!("2025-02-{day:02},,99,80\n"));
+        writeln!(text, "2025-02-{day:02},,99,80").unwrap();
     }
     let import = good(&text, &Ledger::default(), false);
     assert_eq!(import.bills[0].fate, Fate::Spread { days: 1 });
@@ -509,10 +511,7 @@ proptest! {
         for (offset, (it, over, racks)) in &days {
             let facility = it + over;
             let racks = racks.map(|racks| racks.to_string()).unwrap_or_default();
-            text.push_str(&format!(
-                "{},{}.{:03},{}.{:03},{racks}\n",
-                date(2024, 6, 1) + offset.days(), facility / 1000, facility % 1000, it / 1000, it % 1000
-            ));
+            writeln!(text, "{},{}.{:03},{}.{:03},{racks}", date(2024, 6, 1) + offset.days(), facility / 1000, facility % 1000, it / 1000, it % 1000).unwrap();
         }
         let import = good(&text, &Ledger::default(), false);
         for (offset, (it, over, racks)) in &days {
@@ -533,5 +532,22 @@ proptest! {
         if let Ok(text) = text::read(&bytes) {
             let _ = rows::read(&text, None);
         }
+    }
+}
+
+#[test]
+fn the_example_is_good_for_the_sites_of_the_examples() {
+    let file = rows::read(include_str!("../../../../docs/examples/import.csv"), None);
+    assert_eq!(file.problems, []);
+    for (name, manifest, days) in [
+        ("changle-1", include_str!("../../../../docs/examples/changle-1.yaml"), 3),
+        ("gulou-1", include_str!("../../../../docs/examples/gulou-1.yaml"), 29),
+    ] {
+        let dc: banyan_crds::v1alpha1::DataCenter = serde_yaml::from_str(manifest).unwrap();
+        let (site, ledger) = (Site::read(&dc.spec).unwrap(), Ledger::default());
+        let place = Place { site: &site, spec: &dc.spec, ledger: &ledger, now: now(), replace: false };
+        let rows: Vec<&Row> = file.rows.iter().filter(|row| row.site == name).collect();
+        let (import, problems) = plan(&place, &rows, &|column| file.name(column));
+        assert_eq!((problems, import.new_days()), (vec![], days), "{name}");
     }
 }

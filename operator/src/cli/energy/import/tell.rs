@@ -1,6 +1,6 @@
 //! What an import would do or has done, as tables, and what is wrong with its file.
 
-use super::Found;
+use super::Target;
 use crate::{
     cli::table,
     datacenter::import::{
@@ -38,7 +38,7 @@ pub(super) fn problems(lang: Lang, file: &str, mut problems: Vec<Problem>) -> St
 }
 
 /// A table of the sites, one of the days that take the place of others, and one of the bills.
-pub(super) fn summary(lang: Lang, sites: &[Found]) -> String {
+pub(super) fn summary(lang: Lang, sites: &[Target]) -> String {
     let mut tables = Vec::new();
     if !sites.is_empty() {
         let header = [
@@ -54,7 +54,7 @@ pub(super) fn summary(lang: Lang, sites: &[Found]) -> String {
     tables.extend(replaced(lang, sites));
     let bills: Vec<_> = sites
         .iter()
-        .flat_map(|found| found.import.bills.iter().flat_map(|one| bill(lang, &found.name(), one)))
+        .flat_map(|target| target.import.bills.iter().flat_map(|one| bill(lang, &target.name(), one)))
         .collect();
     if !bills.is_empty() {
         let header = [
@@ -73,12 +73,12 @@ pub(super) fn summary(lang: Lang, sites: &[Found]) -> String {
     tables.join("\n")
 }
 
-fn site(found: &Found) -> Vec<String> {
-    let import = &found.import;
+fn site(target: &Target) -> Vec<String> {
+    let import = &target.import;
     let dates = || import.changed.iter().map(|changed| changed.day.date);
     let date = |date: Option<jiff::civil::Date>| date.map_or_else(|| "-".to_owned(), |date| date.to_string());
     vec![
-        found.name(),
+        target.name(),
         date(dates().min()),
         date(dates().max()),
         import.new_days().to_string(),
@@ -87,16 +87,16 @@ fn site(found: &Found) -> Vec<String> {
     ]
 }
 
-fn replaced(lang: Lang, sites: &[Found]) -> Option<String> {
+fn replaced(lang: Lang, sites: &[Target]) -> Option<String> {
     let all: Vec<Vec<String>> = sites
         .iter()
-        .flat_map(|found| found.import.changed.iter().map(|changed| (found.name(), changed)))
+        .flat_map(|target| target.import.changed.iter().map(|changed| (target.name(), changed)))
         .filter_map(|(site, changed)| {
-            let sides = |day: &crate::datacenter::ledger::Day| {
+            let figures = |day: &crate::datacenter::ledger::Day| {
                 format!("{} / {}", kwh(day.facility_wh), kwh(day.it_wh))
             };
             let old = changed.old.as_ref()?;
-            Some(vec![site, changed.day.date.to_string(), sides(old), sides(&changed.day)])
+            Some(vec![site, changed.day.date.to_string(), figures(old), figures(&changed.day)])
         })
         .collect();
     if all.is_empty() {
@@ -170,4 +170,36 @@ pub(super) fn template(lang: Lang) -> String {
     lines.push(format!("gulou-1,2025-03-01,,24300,18600,120,300,6000,0,41.5,13800,1450,{rack},99.9,"));
     lines.push("gulou-1,,2025-02,680400,520800,,,,,,,,,,".to_owned());
     format!("\u{feff}{}\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datacenter::import::{rows, text};
+
+    #[test]
+    fn a_template_is_a_file_that_can_be_read() {
+        for lang in Lang::ALL {
+            let template = template(lang);
+            let read = rows::read(&text::read(template.as_bytes()).unwrap(), None);
+            assert_eq!(read.problems, [], "{template}");
+            assert_eq!(read.rows.len(), 2);
+            assert_eq!((read.rows[0].it_wh, read.rows[0].coverage), (Some(18_600_000), Some(9990)));
+        }
+    }
+
+    #[test]
+    fn of_many_problems_fifty_are_told_and_the_others_counted() {
+        use crate::datacenter::import::Wrong;
+        let all: Vec<Problem> = (1..=60).rev().map(|line| Problem::of_line(line, Wrong::NoSite)).collect();
+        let told = problems(Lang::En, "f.csv", all);
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 52);
+        assert_eq!(lines[0], "error: f.csv:1: the site is missing");
+        assert_eq!(lines[50..], ["… and 10 more problems", "nothing was written: f.csv has 60 problems"]);
+        assert_eq!(
+            problems(Lang::Zh, "f.csv", vec![Problem::of_line(1, Wrong::NoSite)]),
+            "error: f.csv:1: 缺少数据中心名称\n未写入任何数据：f.csv 有 1 个问题\n"
+        );
+    }
 }
