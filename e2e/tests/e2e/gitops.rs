@@ -62,7 +62,8 @@ fn manifests(prometheus: &str) -> Result<PathBuf> {
         let file = entry?.path();
         let text = std::fs::read_to_string(&file)?.replace(PROMETHEUS_PLACEHOLDER, prometheus);
         let marks = |indent: &str| {
-            TRACKING.iter().map(|(key, value)| format!("{indent}{key}: {value:?}\n")).collect::<String>()
+            let lines = TRACKING.iter().map(|(key, value)| format!("{indent}{key}: {value:?}\n"));
+            lines.collect::<Vec<_>>().concat()
         };
         let text = text.replace(
             "kind: DataCenter\nmetadata:\n",

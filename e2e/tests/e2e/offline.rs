@@ -214,7 +214,7 @@ async fn manifests_are_validated_without_a_cluster(_: World) -> Result<()> {
     let text = std::fs::read_to_string(format!("{examples}/gulou-1.yaml"))?;
     std::fs::write(dir.join("a.yaml"), text.replace("timeZone:", "timezone:"))?;
     std::fs::write(dir.join("b.yaml"), "a: [\n")?;
-    std::fs::write(dir.join("c.yaml"), &text.replace("name: gulou-1", "name: other"))?;
+    std::fs::write(dir.join("c.yaml"), text.replace("name: gulou-1", "name: other"))?;
     let folder = dir.to_str().context("the path of the folder is no text")?;
     let bad = cli(NO_CLUSTER.as_ref(), &["validate", "-o", "json", "-f", folder]).await?;
     ended(&bad, 2)?;

@@ -19,7 +19,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print the health checks for Argo CD: a patch of its ConfigMap argocd-cm, or the Lua alone.
+    /// Print the health checks for Argo CD: a patch of `argocd-cm`, or the Lua alone.
     ArgocdHealth {
         /// Form of the output.
         #[arg(short, long, value_enum, default_value_t = Form::Patch)]

@@ -22,11 +22,10 @@ pub fn for_engine(schema: &Value) -> Value {
                     ("properties", Value::Object(properties)) => {
                         properties.iter().map(|(name, inner)| (name.clone(), for_engine(inner))).collect()
                     }
-                    ("items" | "additionalProperties" | "propertyNames", inner) => for_engine(inner),
+                    ("items" | "additionalProperties" | "propertyNames" | "not", inner) => for_engine(inner),
                     ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
                         branches.iter().map(for_engine).collect()
                     }
-                    ("not", inner) => for_engine(inner),
                     (_, value) => value.clone(),
                 };
                 Some((keyword.clone(), value))

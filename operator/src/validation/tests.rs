@@ -6,7 +6,7 @@ fn definition() -> Definition {
     Definition::all().unwrap().remove(0)
 }
 
-fn site(spec: Value) -> Value {
+fn site(spec: &Value) -> Value {
     let mut site = json!({
         "apiVersion": "banyan.dev/v1alpha1", "kind": "DataCenter", "metadata": { "name": "a" },
         "spec": { "location": { "timeZone": "Asia/Shanghai" } },
@@ -55,7 +55,7 @@ fn every_rule_of_every_definition_can_be_compiled() {
 
 #[test]
 fn what_is_kept_has_its_defaults() {
-    let given = site(json!({
+    let given = site(&json!({
         "pue": {"targets": [{"from": "2026-01-01", "max": "1.25"}]},
         // Null is as good as left out, for rules too.
         "cooling": null, "racks": {"standard": 5, "inUse": null, "inUseQuery": "racks"},
@@ -67,14 +67,14 @@ fn what_is_kept_has_its_defaults() {
 
 #[test]
 fn a_misspelt_field_is_told_with_the_one_that_was_meant() {
-    let found = faults(&site(json!({"pue": {"target": []}})));
+    let found = faults(&site(&json!({"pue": {"target": []}})));
     let near = |name: &str| What::Unknown { near: Some(name.to_owned()) };
     assert_eq!(
         found,
         [("spec.pue.target".to_owned(), near("targets")), ("spec.pue.targets".to_owned(), What::Missing)]
     );
     let other = site(
-        json!({"ratedItKilowatts": 5, "nodeSelectr": {}, "colour": 1, "enforcement": {"Mode": "Observe"}}),
+        &json!({"ratedItKilowatts": 5, "nodeSelectr": {}, "colour": 1, "enforcement": {"Mode": "Observe"}}),
     );
     let found = faults(&other);
     for (field, what) in [
@@ -90,7 +90,7 @@ fn a_misspelt_field_is_told_with_the_one_that_was_meant() {
 #[test]
 fn rules_are_asked_only_of_what_they_can_rely_on() {
     let meter = |name: &str, purpose: &str, interval: Value| json!({"name": name, "purpose": purpose, "query": "q", "type": "Counter", "unit": "kWh", "interval": interval});
-    let of = |meters: Value| site(json!({"energy": {"prometheus": {"url": "https://p"}, "meters": meters}}));
+    let of = |meters: Value| site(&json!({"energy": {"prometheus": {"url": "https://p"}, "meters": meters}}));
     // Of the right form: the rules about the list and the item both speak.
     let rule =
         faults(&of(json!([meter("a", "Facility", json!("1s")), meter("b", "Facility", json!("1ms"))])));
@@ -107,7 +107,7 @@ fn rules_are_asked_only_of_what_they_can_rely_on() {
 
 #[test]
 fn metadata_is_looked_at_as_well() {
-    let mut given = site(json!({}));
+    let mut given = site(&json!({}));
     given["metadata"] = json!({"name": "Fuzhou_1", "label": {"a": "b"}, "labels": {"a b": "c", "d": "e f"}});
     let fields: Vec<_> = faults(&given).into_iter().map(|(field, _)| field).collect();
     assert_eq!(fields[0], "metadata.label");

@@ -11,7 +11,7 @@ const CONTEXT: usize = 3;
 pub fn render(foreseen: &Foreseen) -> String {
     let mut text = of(&format!("{}/{}", foreseen.kind, foreseen.name), &foreseen.object);
     for act in foreseen.actions.iter().filter(|act| act.step != Step::NotTaken) {
-        let namespace = act.namespace.iter().map(|namespace| format!("{namespace}/")).collect::<String>();
+        let namespace = act.namespace.as_ref().map_or_else(String::new, |namespace| format!("{namespace}/"));
         text += &of(&format!("{}/{namespace}{}", act.kind, act.name), &act.object);
     }
     text
