@@ -197,7 +197,7 @@ async fn what_is_no_news_is_muted_and_the_rest_is_told_in_chinese(_: World) -> R
     let hot = of("BanyanInletTemperatureHigh", "critical", "binhai-1", "changle");
     let node = |site, district| with(of("BanyanNodeOffline", "warning", site, district), "node", "edge-0421");
     let gap = |site, horizon| with(of("BanyanPueDataGap", "warning", site, "changle"), "horizon", horizon);
-    let (above, long) = ("BanyanPueAboveTarget", "BanyanPueLongAndShortViolated");
+    let (above, lasting) = ("BanyanPueAboveTarget", "BanyanPueLongAndShortViolated");
     let (year, refused) = ("BanyanPueAnnualAtRisk", "BanyanEnforcementRefused");
 
     // Each alert, and whether it is to be muted.
@@ -211,13 +211,13 @@ async fn what_is_no_news_is_muted_and_the_rest_is_told_in_chinese(_: World) -> R
         // Missing data mutes the verdict, each horizon its own.
         (gap("changle-1", "operational"), false),
         (of(above, "warning", "changle-1", "changle"), true),
-        (of(long, "critical", "changle-1", "changle"), true),
+        (of(lasting, "critical", "changle-1", "changle"), true),
         (of(refused, "info", "changle-1", "changle"), true),
         (gap("mawei-1", "annual"), false),
         (of(year, "warning", "mawei-1", "mawei"), true),
         (of(above, "warning", "mawei-1", "mawei"), false),
         // The greater alert mutes the lesser, and no node: a PUE above target explains none.
-        (of(long, "critical", "gulou-1", "gulou"), false),
+        (of(lasting, "critical", "gulou-1", "gulou"), false),
         (of(above, "warning", "gulou-1", "gulou"), true),
         (of(year, "warning", "gulou-1", "gulou"), true),
         (node("gulou-1", "gulou"), false),
@@ -275,9 +275,9 @@ async fn what_is_no_news_is_muted_and_the_rest_is_told_in_chinese(_: World) -> R
     ensure!(alerts.len() == 1 && alerts[0]["labels"]["alertname"] == "BanyanMeterReset", "{body}");
     ensure!(alerts[0]["annotations"]["summary_zh"] == "电表读数归零。", "{body}");
     ensure!(alerts[0]["annotations"]["summary"] == "An energy meter started again at zero.", "{body}");
-    let told = desks.texts("city-duty");
+    let texts = desks.texts("city-duty");
     let muted = |text: &&String| text.contains("数据中心：changle-1");
-    ensure!(told.iter().find(muted).is_none(), "a verdict without data is told: {told:?}");
+    ensure!(texts.iter().find(muted).is_none(), "a verdict without data is told: {texts:?}");
 
     // The cooling is back: that is told, and the site mutes nothing any more.
     let mut over = alert(&rules, &hot);
