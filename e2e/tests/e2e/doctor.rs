@@ -132,13 +132,13 @@ async fn broken_and_mended(stage: &Stage) -> Result<()> {
     // A right that was taken away.
     let roles: Api<ClusterRole> = Api::all(stage.plane.client());
     let role = roles.get(RELEASE).await?;
-    let rules: Vec<_> = role
+    let kept: Vec<_> = role
         .rules
         .unwrap_or_default()
         .into_iter()
         .filter(|rule| !rule.resources.iter().flatten().any(|resource| resource == "clusterqueues"))
         .collect();
-    roles.patch(RELEASE, &PatchParams::default(), &Patch::Merge(json!({ "rules": rules }))).await?;
+    roles.patch(RELEASE, &PatchParams::default(), &Patch::Merge(json!({ "rules": kept }))).await?;
     let all = found(stage, 1).await?;
     let rights = failing(&all, "operator-rights")?;
     ensure!(rights["rights"][0] == "get clusterqueues.kueue.x-k8s.io", "{rights}");

@@ -60,7 +60,7 @@ impl Desk {
     /// was: a server that is slow for a moment is no news.
     pub async fn look(&self, client: &Client) -> bool {
         let namespace = self.namespace.as_str();
-        let (server, schemas, operator_rights, clock, policies) = match tokio::time::timeout(LIMIT, async {
+        let look = Box::pin(async {
             tokio::join!(
                 look::version(client),
                 look::published(client),
@@ -68,11 +68,10 @@ impl Desk {
                 look::clock(client),
                 look::policies(client),
             )
-        })
-        .await
-        {
-            Ok(seen) => seen,
-            Err(_) => return false,
+        });
+        let Ok((server, schemas, operator_rights, clock, policies)) = tokio::time::timeout(LIMIT, look).await
+        else {
+            return false;
         };
         let facts = Facts {
             server: Some(server),

@@ -134,8 +134,8 @@ fn held(lacking: &[String], asked: usize, missing: Verdict) -> (Verdict, Finding
 fn skewed(skew_ms: i64) -> (Verdict, Finding) {
     let finding = || Finding::Skewed { seconds: skew_ms / 1000 };
     match skew_ms.abs() {
-        ..=SKEW_WARN_MS => (Verdict::Pass, Finding::InStep),
-        ..=SKEW_FAIL_MS => (Verdict::Warn, finding()),
+        off if off <= SKEW_WARN_MS => (Verdict::Pass, Finding::InStep),
+        off if off <= SKEW_FAIL_MS => (Verdict::Warn, finding()),
         _ => (Verdict::Fail, finding()),
     }
 }

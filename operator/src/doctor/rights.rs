@@ -185,17 +185,18 @@ mod tests {
             let inner = inner.strip_prefix('[')?.strip_suffix(']')?;
             Some(inner.split(',').map(|word| word.trim().trim_matches('"').to_owned()).collect())
         };
-        let mut granted: Vec<(Vec<String>, Vec<String>, Vec<String>, Vec<String>)> = Vec::new();
+        // Groups, resources, names and verbs.
+        let mut granted: Vec<[Vec<String>; 4]> = Vec::new();
         for line in template.lines() {
             if let Some(groups) = list(line, "apiGroups:") {
-                granted.push((groups, vec![], vec![], vec![]));
+                granted.push([groups, vec![], vec![], vec![]]);
             } else if let Some(rule) = granted.last_mut() {
                 if let Some(found) = list(line, "resources:") {
-                    rule.1 = found;
+                    rule[1] = found;
                 } else if let Some(found) = list(line, "resourceNames:") {
-                    rule.2 = found;
+                    rule[2] = found;
                 } else if let Some(found) = list(line, "verbs:") {
-                    rule.3 = found;
+                    rule[3] = found;
                 }
             }
         }
@@ -204,7 +205,7 @@ mod tests {
             .iter()
             .map(|right| {
                 let names = if right.name.is_empty() { vec![] } else { text(&[right.name]) };
-                (text(&[right.group]), text(right.resources), names, text(right.verbs))
+                [text(&[right.group]), text(right.resources), names, text(right.verbs)]
             })
             .collect();
         for rule in &needed {
