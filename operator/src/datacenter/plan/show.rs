@@ -13,7 +13,8 @@ use super::Judgement;
 use crate::datacenter::{
     energy::Window,
     grade,
-    ledger::{ExtraTotal, Totals, lower},
+    indicators::{self, Indicators},
+    ledger::{Totals, lower},
     observe::Observation,
     site::{self, MeterInput},
     spec::Site,
@@ -77,10 +78,9 @@ pub(super) fn show(
     status.months = months;
     status.current_month = current;
     status.grade = grade::grade(annual, dc.spec.racks.as_ref(), dc.spec.cooling, today).grade;
-    status.indicators = annual
-        .from
-        .zip(annual.to)
-        .and_then(|(from, to)| indicators(&ledger.totals(from..=to, minimum), site.minimum_coverage));
+    status.indicators = annual.from.zip(annual.to).and_then(|(from, to)| {
+        shown(&indicators::of(&ledger.totals(from..=to, minimum), site.minimum_coverage))
+    });
     status.racks_in_use = match &seen.racks_in_use {
         // A live value: it goes with the windows.
         Some(Ok(racks)) if judged.closed || status.racks_in_use.is_none() => Some(*racks),
@@ -154,23 +154,11 @@ fn month_status(month: &Totals) -> MonthStatus {
     }
 }
 
-/// WUE in L/kWh, CUE in kg/kWh, REF and ERF as shares. Amounts and energies are of the same days, which must be as large a
-/// share of the span as the PUE needs: a WUE of a few days in spring is not the year's.
-pub(super) fn indicators(totals: &Totals, minimum_coverage: f64) -> Option<IndicatorsStatus> {
-    let over =
-        |amount: i64, energy: i64| (energy > 0).then(|| Decimal::rounded(amount as f64 / energy as f64, 4));
-    let needed = (minimum_coverage * totals.span_days as f64 - 1e-9).max(1.0);
-    let told = |total: &ExtraTotal| total.days as f64 >= needed;
-    let shown = IndicatorsStatus {
-        // mL per Wh is L per kWh, and g per Wh is kg per kWh.
-        wue: told(&totals.water_ml).then(|| over(totals.water_ml.amount, totals.water_ml.it_wh)).flatten(),
-        cue: told(&totals.carbon_g).then(|| over(totals.carbon_g.amount, totals.carbon_g.it_wh)).flatten(),
-        renewable: told(&totals.renewable_wh)
-            .then(|| over(totals.renewable_wh.amount, totals.renewable_wh.facility_wh))
-            .flatten(),
-        erf: told(&totals.reuse_wh)
-            .then(|| over(totals.reuse_wh.amount, totals.reuse_wh.facility_wh))
-            .flatten(),
-    };
+/// The indicators as the status shows them; none where none is known.
+fn shown(known: &Indicators) -> Option<IndicatorsStatus> {
+    let text = |figure: Option<f64>| figure.map(|figure| Decimal::rounded(figure, 4));
+    let Indicators { wue, cue, renewable, erf } = *known;
+    let shown =
+        IndicatorsStatus { wue: text(wue), cue: text(cue), renewable: text(renewable), erf: text(erf) };
     (shown != IndicatorsStatus::default()).then_some(shown)
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::datacenter::{
     figures::Board,
+    indicators::{self, Indicators},
     ledger::{ExtraTotal, Totals},
     verdict::fixtures::{dates, day},
 };
@@ -111,16 +112,12 @@ fn an_indicator_of_a_few_days_is_not_the_years() {
         let of = ExtraTotal { amount: 150 * days, facility_wh: 120 * days, it_wh: 100 * days, days };
         let first: Date = "2026-01-01".parse().unwrap();
         let totals = Ledger::default().totals(first..=first.saturating_add(99.days()), 9_500);
-        show::indicators(
-            &Totals { water_ml: of, carbon_g: of, renewable_wh: of, reuse_wh: of, ..totals },
-            0.95,
-        )
+        indicators::of(&Totals { water_ml: of, carbon_g: of, renewable_wh: of, reuse_wh: of, ..totals }, 0.95)
     };
     // 95 of 100 days are enough, 94 are not.
-    let shown = with(95).unwrap();
-    assert_eq!((shown.wue, shown.cue), (Some("1.5000".into()), Some("1.5000".into())));
-    assert_eq!((shown.renewable, shown.erf), (Some("1.2500".into()), Some("1.2500".into())));
-    assert_eq!(with(94), None);
+    let known = Indicators { wue: Some(1.5), cue: Some(1.5), renewable: Some(1.25), erf: Some(1.25) };
+    assert_eq!(with(95), known);
+    assert_eq!(with(94), Indicators::default());
 }
 
 /// Each figure of the status by its path, and the series that has it.
