@@ -3,6 +3,9 @@
 //! Rooms: [`kernel`] is the loop, [`index`] what is known of the cluster, [`prometheus`] how meters are asked,
 //! [`validation`] what the API server would say of a manifest, and each domain has a room of its own, such as
 //! [`datacenter`]. Rooms of domains import the first three and never each other.
+//! Rooms: [`kernel`] is the loop, [`index`] what is known of the cluster, [`prometheus`] how meters are asked, [`report`]
+//! puts results into files and pages, and each domain has a room of its own, such as [`datacenter`]. Rooms import the first
+//! four and never each other.
 
 pub mod cli;
 pub mod datacenter;
@@ -11,4 +14,5 @@ pub mod index;
 pub mod kernel;
 pub mod lang;
 pub mod prometheus;
+pub mod report;
 pub mod validation;

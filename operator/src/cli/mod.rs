@@ -64,7 +64,7 @@ enum Command {
     Status(status::Args),
     /// Explain why a resource stands where it stands, and what would change it.
     Explain(explain::Args),
-    /// Energy for the people who report it: bring past days into the ledgers.
+    /// Energy for the people who report it: reports of closed months, and past days brought into the ledgers.
     Energy(energy::Args),
     /// Check the installation. Exit code 0: sound, 1: something fails, 2: not everything could be looked at.
     Doctor(doctor::Args),

@@ -1,5 +1,7 @@
 //! Plain text tables, aligned by display width, so that Chinese names keep the columns straight.
 
+use crate::report::width;
+
 /// Rows under a header, columns two spaces apart.
 pub fn render(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..header.len())
@@ -28,23 +30,6 @@ pub fn render(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
 /// A text with spaces behind it, up to so many columns.
 pub fn pad(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
-}
-
-/// Columns that a terminal gives to a text: East Asian wide characters take two.
-fn width(text: &str) -> usize {
-    text.chars()
-        .map(|c| match u32::from(c) {
-            0x1100..=0x115F
-            | 0x2E80..=0xA4CF
-            | 0xAC00..=0xD7A3
-            | 0xF900..=0xFAFF
-            | 0xFE30..=0xFE6F
-            | 0xFF00..=0xFF60
-            | 0xFFE0..=0xFFE6
-            | 0x20000..=0x3FFFD => 2,
-            _ => 1,
-        })
-        .sum()
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ macro_rules! areas {
     };
 }
 
-areas!["doctor", "explain", "import", "plan", "reasons", "runbook", "status", "validate", "words"];
+areas!["doctor", "explain", "import", "plan", "reasons", "report", "runbook", "status", "validate", "words"];
 
 impl Lang {
     /// All of them.
@@ -107,12 +107,8 @@ fn load(lang: Lang) -> FluentBundle<FluentResource> {
     bundle
 }
 
-/// The text of `key` in a language; the key itself where there is none. Use [`t!`](crate::t).
-pub fn text<'a>(
-    lang: Lang,
-    key: &'static str,
-    variables: impl IntoIterator<Item = (&'static str, Value<'a>)>,
-) -> String {
+/// The text of `key` in a language; the key itself where there is none. Use [`t!`](crate::t), or the function `t` in templates.
+pub fn text<'a>(lang: Lang, key: &str, variables: impl IntoIterator<Item = (&'a str, Value<'a>)>) -> String {
     let bundle = lang.catalogue();
     let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
         return key.to_owned();

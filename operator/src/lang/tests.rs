@@ -102,7 +102,7 @@ fn every_key_that_is_asked_for_exists_and_none_is_left_over() {
 #[test]
 fn chinese_texts_are_chinese() {
     // What is written with the same signs in both languages.
-    const SAME: [&str; 7] = [
+    const SAME: [&str; 13] = [
         "status-pue",
         "explain-window-pue",
         "explain-amount-energy",
@@ -110,6 +110,12 @@ fn chinese_texts_are_chinese() {
         "explain-amount-carbon",
         "explain-position-ups",
         "explain-position-pdu",
+        "report-cue",
+        "report-erf",
+        "report-headline",
+        "report-pue",
+        "report-ref",
+        "report-wue",
     ];
     let chinese = |text: &str| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
     for (file, text) in ZH {

@@ -1,0 +1,12 @@
+//! Renderers: they put what they are given into a form, and know nothing of what it says.
+//!
+//! [`Sheet`] is a table of typed cells in one language; [`csv`] and [`xlsx`] write it as a file. [`page`] fills an HTML
+//! template, and [`curve`] is the geometry of a curve in it.
+
+pub mod csv;
+pub mod curve;
+pub mod page;
+mod sheet;
+pub mod xlsx;
+
+pub use sheet::{Cell, Column, Sheet, Shown, grouped, width};
