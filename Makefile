@@ -51,6 +51,10 @@ test-unit: build ## Run the tests that need nothing but Rust
 test-e2e: build ## Run the end-to-end tests against real components (ONLY=name for some)
 	$(CARGO) test --workspace --test e2e -- $(ONLY)
 
+.PHONY: browser
+browser: ## Install what the tests of pages need, where that is possible: Chromium, ChromeDriver, a Chinese font
+	e2e/browser.sh
+
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check format, lints and licences
 	$(CARGO) fmt --all --check

@@ -309,7 +309,7 @@ mod tests {
         let (file, log) = log(&(whole.clone() + r#"{"stage":"Resp"#));
         let (first, mark) = log.everything(Mark::default()).unwrap();
         assert_eq!((first.len(), mark), (1, Mark(whole.len() as u64)));
-        std::fs::write(file.path(), whole.clone() + &whole).unwrap();
+        std::fs::write(file.path(), whole.clone() + whole.as_str()).unwrap();
         assert_eq!(log.everything(mark).unwrap().0.len(), 1);
         assert!(whole_lines("{\"sta").is_empty());
     }

@@ -9,6 +9,7 @@ pub mod alertmanager;
 pub mod audit;
 pub mod background;
 pub mod bench;
+pub mod browser;
 pub mod bundle;
 pub mod chart;
 pub mod cluster;

@@ -33,6 +33,7 @@ mod page;
 mod plans;
 mod quiet;
 mod references;
+mod report;
 mod rights;
 mod rights_used;
 mod roles;
@@ -74,6 +75,7 @@ fn all() -> Vec<Test> {
         faults::tests(),
         fight::tests(),
         references::tests(),
+        report::tests(),
         rights::tests(),
         harness::tests(),
         kueue::tests(),
