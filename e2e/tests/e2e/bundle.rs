@@ -299,7 +299,7 @@ async fn run_from(root: &Path, stage: &Stage) -> Result<()> {
     stage.change_site("secure", by(json!({ "name": "meters-ca", "key": "ca.crt" }))).await?;
     stage
         .awaited("secure", "an answer without readings over TLS", |status| {
-            condition(status, "MetersHealthy").1 == "NoData"
+            condition(status, "MetersHealthy").1 == "NoSeries"
         })
         .await?;
     // Without the authority nobody is trusted, which is said with the field that helps.

@@ -34,9 +34,17 @@ pub fn tests() -> Vec<Test> {
 const SITE: &str = "gulou";
 const ACTIONS: [Action; 3] = [Action::HoldBatch, Action::PreferElsewhere, Action::FreezeGrowth];
 const LOAN: &str = "banyan.dev/loan-hold-batch";
+const CONTROLLERS: &str = "deployment-controller,garbage-collector-controller,namespace-controller,\
+                           replicaset-controller,serviceaccount-controller";
 
 async fn everything_is_given_back_before_the_release_goes_whatever_runs_or_dies(_: World) -> Result<()> {
-    let options = Options { name: "uninstall".to_owned(), controller_manager: true, ..Options::default() };
+    let options = Options {
+        name: "uninstall".to_owned(),
+        controller_manager: true,
+        // Others write on Nodes.
+        controller_manager_args: vec![format!("--controllers={CONTROLLERS}")],
+        ..Options::default()
+    };
     let stage = Stage::on(ControlPlane::start(options).await?).await?;
     stage.plane.create_namespace(BATCH).await?;
     stage.create_node("gulou-1", SITE, json!([{ "key": "own", "effect": "NoSchedule" }])).await?;
@@ -73,6 +81,7 @@ impl Scene {
             "ValidatingAdmissionPolicy banyan-freeze-growth",
             "MutatingAdmissionPolicyBinding banyan-hold-batch",
             "DataCenter gulou",
+            "ConfigMap banyan-system/banyan-ledger-gulou",
             "Deployment banyan-system/banyan",
             "CustomResourceDefinition datacenters.banyan.dev",
         ] {

@@ -42,6 +42,14 @@ pub fn undo(estate: &Estate, known: &[Entry], owner: &Owner, namespace: &str) ->
     marks.into_iter().chain(holds::on_loan(estate, owner, WHY)).collect()
 }
 
+/// The status with what was undone told in it, and nothing else changed: for a site of which something still stands.
+pub fn told(mut status: DataCenterStatus, outcome: &Outcome, now: Timestamp) -> DataCenterStatus {
+    status.actions.extend(settle::records(&outcome.done, now));
+    let surplus = status.actions.len().saturating_sub(KEPT);
+    status.actions.drain(..surplus);
+    status
+}
+
 /// The status that a site is left with: nothing is in force, what was undone is told, and nobody takes what it says for
 /// the present.
 pub fn status(
@@ -50,9 +58,7 @@ pub fn status(
     generation: Option<i64>,
     now: Timestamp,
 ) -> DataCenterStatus {
-    status.actions.extend(settle::records(&outcome.done, now));
-    let surplus = status.actions.len().saturating_sub(KEPT);
-    status.actions.drain(..surplus);
+    status = told(status, outcome, now);
     if let Some(enforcement) = &mut status.enforcement {
         enforcement.engaged.clear();
         if enforcement.state != EnforcementState::Clear {

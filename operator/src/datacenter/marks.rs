@@ -24,7 +24,7 @@ pub enum Mark {
 
 impl Mark {
     /// Value of [`ROLE`], by which the policy finds it.
-    const fn role(self) -> &'static str {
+    pub const fn role(self) -> &'static str {
         match self {
             Self::Freeze => "freeze",
             Self::Hold => "hold",

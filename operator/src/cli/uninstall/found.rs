@@ -24,11 +24,11 @@ use kube::{
 
 use super::super::indexes::Indexes;
 use crate::{
-    datacenter::{farewell, holds::Estate},
+    datacenter::{farewell, holds::Estate, marks::Mark},
     kernel::{
         executor::Inventory as _,
         loan::Record,
-        plan::{FINALIZER, OWNER, ObjectRef, Owner, Undo},
+        plan::{FINALIZER, OWNER, ObjectRef, Owner, ROLE, Undo},
         trail::Principal,
     },
 };
@@ -201,7 +201,8 @@ impl Found {
 
     /// The ledgers: what Banyan made and what is no mark.
     pub fn ledgers(&self) -> impl Iterator<Item = &ConfigMap> {
-        self.indexes.maps.iter().filter(|map| !map.labels().contains_key(crate::kernel::plan::ROLE))
+        let is_mark = |role: &String| [Mark::Freeze, Mark::Hold].iter().any(|mark| mark.role() == role);
+        self.indexes.maps.iter().filter(move |map| !map.labels().get(ROLE).is_some_and(is_mark))
     }
 
     pub fn deployment_name(&self) -> Option<&str> {

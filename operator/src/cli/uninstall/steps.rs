@@ -103,13 +103,15 @@ impl Uninstaller {
         for message in unreadable {
             report.failed(message);
         }
-        // Nobody knows for whom what cannot be read was borrowed, so every site waits for it.
-        for site in found.sites.iter().filter(|site| !nobodys && !failed.contains(&site.name)) {
+        let executor = self.executor(&found);
+        for site in &found.sites {
             let none = Outcome::default();
-            let executor = self.executor(&found);
-            if let Err(error) = self.part(&executor, site, undone.get(&site.name).unwrap_or(&none)).await {
+            let outcome = undone.get(&site.name).unwrap_or(&none);
+            // Nobody knows for whom what cannot be read was borrowed, so every site waits for it.
+            let free = !nobodys && !failed.contains(&site.name);
+            if let Err(error) = self.part(&executor, site, outcome, free).await {
                 report.failed(error.to_string());
-            } else if site.finalizer {
+            } else if free && site.finalizer {
                 report.row(words::FINALIZER, &site.object, words::TAKEN_OFF);
             }
         }
@@ -130,11 +132,21 @@ impl Uninstaller {
         }
     }
 
-    /// The last that a site hears of Banyan: its status, then its finalizer.
-    async fn part(&self, executor: &Executor, site: &Site, outcome: &Outcome) -> Result<(), WriteError> {
+    /// The last that a site hears of Banyan: its status, then its finalizer, which stays unless it is `free`.
+    async fn part(
+        &self,
+        executor: &Executor,
+        site: &Site,
+        outcome: &Outcome,
+        free: bool,
+    ) -> Result<(), WriteError> {
         if let Some(status) = site.dc.as_ref().and_then(|dc| dc.status.clone()) {
             let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-            let left = farewell::status(status.clone(), outcome, site.generation, now);
+            let left = if free {
+                farewell::status(status.clone(), outcome, site.generation, now)
+            } else {
+                farewell::told(status.clone(), outcome, now)
+            };
             if left != status {
                 let manifest = json!({
                     "apiVersion": site.object.resource.api_version,
@@ -148,7 +160,7 @@ impl Uninstaller {
                 }
             }
         }
-        if site.finalizer {
+        if free && site.finalizer {
             executor.release(&site.object, site.generation).await?;
         }
         Ok(())
