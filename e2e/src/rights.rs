@@ -92,8 +92,8 @@ pub fn of_account(manifests: &[Value], account: &str) -> anyhow::Result<BTreeSet
                 && (of["kind"] == "ClusterRole" || role["metadata"]["namespace"] == namespace)
         });
         for role in roles {
-            let rules: Vec<PolicyRule> = serde_json::from_value(role["rules"].clone())?;
-            grants.extend(rules.iter().flat_map(|rule| each(namespace, rule)));
+            let granted: Vec<PolicyRule> = serde_json::from_value(role["rules"].clone())?;
+            grants.extend(granted.iter().flat_map(|rule| each(namespace, rule)));
         }
     }
     Ok(grants)
@@ -175,12 +175,12 @@ mod tests {
                 "subjects": [{ "kind": "ServiceAccount", "name": account }],
             })
         };
-        let rule = |resource: &str, verbs: Value| json!([{ "apiGroups": [""], "resources": [resource], "verbs": verbs }]);
+        let one = |resource: &str, verbs: Value| json!([{ "apiGroups": [""], "resources": [resource], "verbs": verbs }]);
         let manifests = [
-            role("ClusterRole", "all", Value::Null, rule("nodes", json!(["patch"]))),
-            role("Role", "here", json!("n"), rule("configmaps", json!(["create", "patch"]))),
-            role("Role", "here", json!("other"), rule("secrets", json!(["get"]))),
-            role("ClusterRole", "people", Value::Null, rule("nodes", json!(["delete"]))),
+            role("ClusterRole", "all", Value::Null, one("nodes", json!(["patch"]))),
+            role("Role", "here", json!("n"), one("configmaps", json!(["create", "patch"]))),
+            role("Role", "here", json!("other"), one("secrets", json!(["get"]))),
+            role("ClusterRole", "people", Value::Null, one("nodes", json!(["delete"]))),
             binding("ClusterRole", "all", Value::Null, "me"),
             binding("Role", "here", json!("n"), "me"),
             binding("ClusterRole", "people", Value::Null, "you"),

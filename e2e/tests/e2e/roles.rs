@@ -202,7 +202,7 @@ fn disjoint(rights: &BTreeMap<&'static str, BTreeSet<String>>) -> Result<()> {
     Ok(())
 }
 
-/// Who may view the cluster may view DataCenters.
+/// Who may view the cluster may view `DataCenter`s.
 async fn viewers_read_and_nobody_else(plane: &ControlPlane) -> Result<()> {
     let bind = "kubectl create clusterrolebinding viewers --clusterrole=view --user=viewer";
     page::run(plane, &plane.admin_kubeconfig(), bind).await?;

@@ -114,7 +114,7 @@ async fn by_the_page_every_trace_is_removed_while_banyan_is_dead(_: World) -> Re
     stage.create_node("mawei-1", "mawei", json!([])).await?;
     label(&stage, "gulou-1", "theirs").await?;
     let before = stage.world().await?;
-    let queued = meant(&queues.get("mawei").await?);
+    let queue_before = meant(&queues.get("mawei").await?);
 
     let operator = stage.operator(VIOLATED).await?;
     for site in ["gulou", "mawei"] {
@@ -126,7 +126,7 @@ async fn by_the_page_every_trace_is_removed_while_banyan_is_dead(_: World) -> Re
     let all =
         ["CronJob gulou", "CronJob their-own", "Job gulou", "Node gulou-1", "Node gulou-2", "Node mawei-1"];
     ensure!(held == all, "held: {held:?}");
-    ensure!(meant(&queues.get("mawei").await?) != queued, "the queue is not held");
+    ensure!(meant(&queues.get("mawei").await?) != queue_before, "the queue is not held");
     // One more comes while it is held, and somebody else takes one back.
     stage.create_job("late", "cangshan", true, false).await?;
     ensure!(is_suspended(&stage.jobs().get("late").await?), "it was not held as it came");
@@ -141,7 +141,7 @@ async fn by_the_page_every_trace_is_removed_while_banyan_is_dead(_: World) -> Re
     let late = after.remove("Job late").context("the Job is gone")?;
     ensure!(!late.contains(LOANS) && late.contains("\"suspend\":false"), "{late}");
     ensure!(after == before, "not as it was: {:?}\n{said}", differing(&before, &after));
-    ensure!(meant(&queues.get("mawei").await?) == queued, "the queue is not as it was");
+    ensure!(meant(&queues.get("mawei").await?) == queue_before, "the queue is not as it was");
     let left = traces(&stage).await?;
     ensure!(left.is_empty(), "left behind: {left:#?}");
     // New work is taken in as it comes.

@@ -143,15 +143,16 @@ impl Found {
 
     /// The site called `name`, for which something is done; of one that is gone only the name is known.
     pub fn principal(&self, name: &str) -> Principal {
-        match self.sites.iter().find(|site| site.name == name) {
-            Some(site) => Principal::new(&site.object, site.generation),
-            None => {
-                let resource = ApiResource::erase::<DataCenter>(&());
-                Principal::new(
-                    &ObjectRef { resource, namespace: None, name: name.to_owned(), uid: None },
-                    None,
-                )
-            }
+        let known = self.sites.iter().find(|site| site.name == name);
+        let gone = || ObjectRef {
+            resource: ApiResource::erase::<DataCenter>(&()),
+            namespace: None,
+            name: name.to_owned(),
+            uid: None,
+        };
+        match known.map(|site| (&site.object, site.generation)) {
+            Some((object, generation)) => Principal::new(object, generation),
+            None => Principal::new(&gone(), None),
         }
     }
 
