@@ -105,10 +105,29 @@ fn a_translated_page_has_the_commands_the_sections_and_the_names_of_its_original
     }
 }
 
-/// Each page leads to the other, and no relative link leads nowhere.
+/// Each page leads to the other, the Chinese one wherever the English one leads, and no relative link leads nowhere.
 #[test]
 fn links_of_translated_pages_lead_somewhere_and_to_the_other_language() {
+    let same = |page: &str| {
+        let folder = Path::new(page).parent().unwrap_or(Path::new(""));
+        let place = |link: String| {
+            if link.contains("://") {
+                return link;
+            }
+            let mut parts = Vec::new();
+            for part in folder.join(link).components() {
+                match part.as_os_str().to_str().unwrap() {
+                    ".." => drop(parts.pop()),
+                    part => parts.push(part.to_owned()),
+                }
+            }
+            parts.join("/").replace("docs/zh/", "docs/").replace("README.zh.md", "README.md")
+        };
+        kept(&read(page)).links.into_iter().map(place).collect::<BTreeSet<_>>()
+    };
     for (english, chinese) in pairs() {
+        let lost: Vec<_> = same(&english).difference(&same(&chinese)).cloned().collect();
+        assert!(lost.is_empty(), "{chinese} does not lead to {lost:?} as {english} does");
         for (page, other) in [(&english, &chinese), (&chinese, &english)] {
             let folder = root().join(page).parent().unwrap().to_owned();
             let mut targets = BTreeSet::new();
