@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),
             Command::Gitops(args) => gitops::run(&args),
-            Command::Uninstall(args) => Box::pin(uninstall::run(args)).await,
+            Command::Uninstall(args) => Box::pin(uninstall::run(args, lang)).await,
             Command::Completion(args) => completion::run(&args),
         }
     });

@@ -22,7 +22,11 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
 
 use super::{print, table};
-use crate::kernel::{takeover, trail::Trail};
+use crate::{
+    kernel::{takeover, trail::Trail},
+    lang::Lang,
+    t,
+};
 use found::Found;
 use steps::Uninstaller;
 
@@ -75,22 +79,22 @@ impl Report {
     }
 }
 
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let client = Client::try_default()
         .await
         .context("no cluster: neither a kubeconfig nor a service account was found")?;
     let found = Found::read(&client, &args.namespace).await?;
     if args.dry_run {
-        let mut report = foreseen(&found, &args);
+        let mut report = foreseen(&found, &args, lang);
         report.failures = found.unreadable();
-        return conclude(&report, "");
+        return conclude(&report, "", lang);
     }
     // Before anything is changed: a folder that cannot be written to is found out now.
     if let Some(folder) = &args.export_ledgers {
         export::write(folder, &found)?;
     }
-    if !args.yes && !confirmed(&found, &args)? {
-        eprintln!("{}", words::NOTHING_DONE);
+    if !args.yes && !confirmed(&found, &args, lang)? {
+        eprintln!("{}", t!(lang, "uninstall-nothing-done"));
         return Ok(ExitCode::from(2));
     }
     let trail = match &args.trail {
@@ -102,27 +106,27 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     let mut report = Report::default();
-    take_over(&client, &found, &args.namespace, &mut report).await?;
+    take_over(&client, &found, &args.namespace, &mut report, lang).await?;
     // The operator may have gone on until then.
     let found = Found::read(&client, &args.namespace).await?;
     if let Some(folder) = &args.export_ledgers {
         let files = export::write(folder, &found)?;
-        report.row(words::EXPORT, &folder.display(), words::exported(files));
+        report.row(&t!(lang, "uninstall-step-export"), &folder.display(), words::exported(lang, files));
     }
-    let uninstaller = Uninstaller::new(client.clone(), &args.namespace, trail)?;
+    let uninstaller = Uninstaller::new(client.clone(), &args.namespace, trail, lang)?;
     let undone = uninstaller.undo(found, &mut report).await?;
     uninstaller.stop_operator(&undone, &mut report).await;
     let whole = report.failures.is_empty();
     if args.delete_data && whole {
         uninstaller.delete_data(&undone, &mut report).await;
     } else {
-        keep(&undone, &mut report);
+        keep(&undone, &mut report, lang);
     }
     // With the Deployment it would go by itself.
     if undone.deployment.is_none() && whole {
         takeover::remove(&leases(&client, &args.namespace), LEASE).await.context("removing the Lease")?;
     }
-    conclude(&report, &words::next(&undone, &args.namespace, args.delete_data))
+    conclude(&report, &words::next(lang, &undone, &args.namespace, args.delete_data), lang)
 }
 
 fn leases(client: &Client, namespace: &str) -> Api<Lease> {
@@ -134,74 +138,87 @@ async fn take_over(
     found: &Found,
     namespace: &str,
     report: &mut Report,
+    lang: Lang,
 ) -> anyhow::Result<()> {
     let owner = found.deployment_reference();
-    let waiting = |wait: std::time::Duration| eprintln!("{}", words::waiting(wait));
+    let waiting = |wait: std::time::Duration| eprintln!("{}", words::waiting(lang, wait));
     takeover::take_over(&leases(client, namespace), LEASE, owner.as_ref(), waiting)
         .await
         .with_context(|| format!("the Lease {namespace}/{LEASE} cannot be taken over"))?;
-    report.row(words::LEASE, &format!("Lease {namespace}/{LEASE}"), words::TAKEN_OVER);
+    report.row(
+        &t!(lang, "uninstall-step-lease"),
+        &format!("Lease {namespace}/{LEASE}"),
+        t!(lang, "uninstall-taken-over"),
+    );
     Ok(())
 }
 
 /// What would be done.
-fn foreseen(found: &Found, args: &Args) -> Report {
+fn foreseen(found: &Found, args: &Args, lang: Lang) -> Report {
     let mut report = Report::default();
-    report.row(words::LEASE, &format!("Lease {}/{LEASE}", args.namespace), words::WOULD_TAKE_OVER);
+    report.row(
+        &t!(lang, "uninstall-step-lease"),
+        &format!("Lease {}/{LEASE}", args.namespace),
+        t!(lang, "uninstall-would-take-over"),
+    );
     if let Some(folder) = &args.export_ledgers {
-        report.row(words::EXPORT, &folder.display(), words::WOULD_EXPORT);
+        report.row(&t!(lang, "uninstall-step-export"), &folder.display(), t!(lang, "uninstall-would-export"));
     }
     for name in found.owners() {
         for undo in found.undo(&name).iter().flatten() {
-            let (step, object) = words::of_undo(undo);
-            report.row(step, &object, words::would(undo));
+            let (step, object) = words::of_undo(lang, undo);
+            report.row(&step, &object, words::would(lang, undo));
         }
     }
     for policy in &found.policies {
-        report.row(words::POLICY, policy, words::WOULD_DELETE);
+        report.row(&t!(lang, "uninstall-step-policy"), policy, t!(lang, "uninstall-would-delete"));
     }
     for site in found.sites.iter().filter(|site| site.finalizer) {
-        report.row(words::FINALIZER, &site.object, words::WOULD_TAKE_OFF);
+        report.row(&t!(lang, "uninstall-step-finalizer"), &site.object, t!(lang, "uninstall-would-take-off"));
     }
     if let Some(name) = found.deployment_name() {
-        report.row(words::STOP, &format!("Deployment {}/{name}", args.namespace), words::WOULD_STOP);
+        report.row(
+            &t!(lang, "uninstall-step-stop"),
+            &format!("Deployment {}/{name}", args.namespace),
+            t!(lang, "uninstall-would-stop"),
+        );
     }
     if args.delete_data {
         for object in found.data() {
-            report.row(words::DATA, &object, words::WOULD_DELETE);
+            report.row(&t!(lang, "uninstall-step-data"), &object, t!(lang, "uninstall-would-delete"));
         }
     } else {
-        keep(found, &mut report);
+        keep(found, &mut report, lang);
     }
     report
 }
 
-fn keep(found: &Found, report: &mut Report) {
+fn keep(found: &Found, report: &mut Report, lang: Lang) {
     for object in found.data() {
-        report.row(words::DATA, &object, words::KEPT);
+        report.row(&t!(lang, "uninstall-step-data"), &object, t!(lang, "uninstall-kept"));
     }
 }
 
 /// Asks on the terminal.
-fn confirmed(found: &Found, args: &Args) -> anyhow::Result<bool> {
+fn confirmed(found: &Found, args: &Args, lang: Lang) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        anyhow::bail!("{}", words::NO_TERMINAL);
+        anyhow::bail!("{}", t!(lang, "uninstall-no-terminal"));
     }
-    eprint!("{}", table::render(&words::HEADER, &foreseen(found, args).rows));
-    eprint!("{}", words::question(args.delete_data));
+    eprint!("{}", table::render(&words::header(lang), &foreseen(found, args, lang).rows));
+    eprint!("{}", words::question(lang, args.delete_data));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).context("reading the answer")?;
     Ok(answer.trim() == "yes")
 }
 
 /// Prints the table, what failed, and what comes next.
-fn conclude(report: &Report, next: &str) -> anyhow::Result<ExitCode> {
-    print(&table::render(&words::HEADER, &report.rows))?;
+fn conclude(report: &Report, next: &str, lang: Lang) -> anyhow::Result<ExitCode> {
+    print(&table::render(&words::header(lang), &report.rows))?;
     for failure in &report.failures {
         eprintln!("error: {failure}");
     }
     if !report.failures.is_empty() {
-        eprintln!("{}", words::NOT_WHOLE);
+        eprintln!("{}", t!(lang, "uninstall-not-whole"));
         return Ok(ExitCode::from(1));
     }
     if !next.is_empty() {

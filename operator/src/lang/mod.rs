@@ -45,7 +45,19 @@ macro_rules! areas {
     };
 }
 
-areas!["doctor", "explain", "import", "plan", "reasons", "report", "runbook", "status", "validate", "words"];
+areas![
+    "doctor",
+    "explain",
+    "import",
+    "plan",
+    "reasons",
+    "report",
+    "runbook",
+    "status",
+    "uninstall",
+    "validate",
+    "words"
+];
 
 impl Lang {
     /// All of them.

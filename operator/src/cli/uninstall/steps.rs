@@ -29,6 +29,8 @@ use crate::{
         trail::{Ground, Principal, Trail},
         writer::{WriteError, Writer},
     },
+    lang::Lang,
+    t,
 };
 
 /// For so long this process may write: nobody else does, once the Lease has been taken over.
@@ -45,14 +47,15 @@ pub struct Uninstaller {
     client: Client,
     namespace: String,
     writer: Writer,
+    lang: Lang,
 }
 
 impl Uninstaller {
     /// What it writes leaves its traces in `trail`.
-    pub fn new(client: Client, namespace: &str, trail: Trail) -> anyhow::Result<Self> {
+    pub fn new(client: Client, namespace: &str, trail: Trail, lang: Lang) -> anyhow::Result<Self> {
         let metrics = KernelMetrics::new(&metrics::registry()?)?;
         let writer = Writer::new(client.clone(), Fence::open_for(WRITING), metrics, trail);
-        Ok(Self { client, namespace: namespace.to_owned(), writer })
+        Ok(Self { client, namespace: namespace.to_owned(), writer, lang })
     }
 
     /// Gives everything back, removes the policies, and takes the finalizers off. Answers what is left.
@@ -72,14 +75,18 @@ impl Uninstaller {
                         Some(action) => format!("{} ({action})", done.object),
                         None => done.object.clone(),
                     };
-                    report.row(words::step_of(done.deed), &object, words::result_of(done.deed, &done.kept));
+                    report.row(
+                        &words::step_of(self.lang, done.deed),
+                        &object,
+                        words::result_of(self.lang, done.deed, &done.kept),
+                    );
                 }
                 let kept = undone.entry(name).or_default();
                 kept.done.append(&mut outcome.done);
                 kept.failures = outcome.failures;
             }
             if look == 1 {
-                self.remove(&found.policies, words::POLICY, report).await;
+                self.remove(&found.policies, t!(self.lang, "uninstall-step-policy"), report).await;
                 tokio::time::sleep(POLICIES_SEEN).await;
             }
             found = Found::read(&self.client, &self.namespace).await?;
@@ -95,7 +102,7 @@ impl Uninstaller {
                 report.failed(error.to_string());
             }
             if failures.is_empty() {
-                report.failed(words::keeps_coming(name));
+                report.failed(words::keeps_coming(self.lang, name));
             }
         }
         let unreadable = found.unreadable();
@@ -112,7 +119,11 @@ impl Uninstaller {
             if let Err(error) = self.part(&executor, site, outcome, free).await {
                 report.failed(error.to_string());
             } else if free && site.finalizer {
-                report.row(words::FINALIZER, &site.object, words::TAKEN_OFF);
+                report.row(
+                    &t!(self.lang, "uninstall-step-finalizer"),
+                    &site.object,
+                    t!(self.lang, "uninstall-taken-off"),
+                );
             }
         }
         Found::read(&self.client, &self.namespace).await.context("looking at what is left")
@@ -167,7 +178,7 @@ impl Uninstaller {
     }
 
     /// Deletes objects one after the other.
-    async fn remove(&self, objects: &[ObjectRef], step: &str, report: &mut Report) {
+    async fn remove(&self, objects: &[ObjectRef], step: String, report: &mut Report) {
         // They belong to no site, but to the installation.
         let principal = Principal {
             api_version: "v1".to_owned(),
@@ -187,7 +198,7 @@ impl Uninstaller {
         };
         for object in objects {
             match self.writer.delete(object, &ground).await {
-                Ok(()) => report.row(step, object, words::DELETED),
+                Ok(()) => report.row(&step, object, t!(self.lang, "uninstall-deleted")),
                 Err(error) => report.failed(error.to_string()),
             }
         }
@@ -216,8 +227,12 @@ impl Uninstaller {
                 Err(error) => return report.failed(format!("{object}: {error}")),
             };
             if stopped || Instant::now() >= end {
-                let result = if stopped { words::STOPPED } else { words::STOPPING };
-                return report.row(words::STOP, &object, result);
+                let result = if stopped {
+                    t!(self.lang, "uninstall-stopped")
+                } else {
+                    t!(self.lang, "uninstall-stopping")
+                };
+                return report.row(&t!(self.lang, "uninstall-step-stop"), &object, result);
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -226,7 +241,7 @@ impl Uninstaller {
     /// Deletes sites, ledgers and definitions, and waits until they are gone.
     pub async fn delete_data(&self, found: &Found, report: &mut Report) {
         let data = found.data();
-        self.remove(&data, words::DATA, report).await;
+        self.remove(&data, t!(self.lang, "uninstall-step-data"), report).await;
         let end = Instant::now() + GONE_WITHIN;
         for object in &data {
             while let Ok(Some(live)) = self.writer.read(object).await {
@@ -234,7 +249,7 @@ impl Uninstaller {
                     break;
                 }
                 if Instant::now() >= end {
-                    report.failed(words::still_there(object));
+                    report.failed(words::still_there(self.lang, object));
                     break;
                 }
                 tokio::time::sleep(LOOK).await;

@@ -1,0 +1,41 @@
+uninstall-column-step = STEP
+uninstall-column-object = OBJECT
+uninstall-column-result = RESULT
+uninstall-step-lease = lease
+uninstall-step-export = export
+uninstall-step-remove = remove
+uninstall-step-give-back = give back
+uninstall-step-policy = policy
+uninstall-step-finalizer = finalizer
+uninstall-step-stop = stop
+uninstall-step-data = data
+uninstall-taken-over = taken over: no operator writes any more
+uninstall-deleted = deleted
+uninstall-taken-off = taken off
+uninstall-stopped = stopped
+uninstall-stopping = scaled to 0; its Pods are still ending, and write nothing
+uninstall-kept = kept
+uninstall-given-back = given back
+uninstall-kept-fields = { $result }; left as somebody else has set it: { $fields }
+uninstall-exported = { $sites ->
+    [one] { $sites } site written
+   *[other] { $sites } sites written
+}
+uninstall-would-take-over = would be taken over
+uninstall-would-export = would be written
+uninstall-would-delete = would be deleted
+uninstall-would-give-back = would be given back
+uninstall-would-take-off = would be taken off
+uninstall-would-stop = would be scaled to 0
+uninstall-nothing-done = nothing was done
+uninstall-no-terminal = there is no terminal to ask on: `--yes` goes on without asking, `--dry-run` shows what would be done
+uninstall-not-whole = Not everything could be undone. What was undone stays so, and no operator takes it anew; mend what is said above and run this again.
+uninstall-keeps-coming = something is taken anew for { $site } again and again; does an operator run that holds no Lease?
+uninstall-still-there = { $object } is deleted and still there: something else holds it by a finalizer
+uninstall-waiting = waiting { $seconds } s until the operator's permission to write has run out …
+uninstall-deletes-data = Sites, ledgers and definitions are DELETED; what Prometheus does not keep any more is lost.
+uninstall-question = Go on? Only `yes` does:
+uninstall-next-helm = Everything was given back. Next: { $command }
+uninstall-next-again = To run Banyan again instead: { $lease }, and
+uninstall-next-by-hand = Everything was given back. Namespace { $namespace } has no Deployment of Banyan; an operator that somebody runs by hand is to be stopped by hand.
+uninstall-next-kept = Kept: the definitions, the sites and their energy ledgers. The ledgers are ConfigMaps in namespace { $namespace }: whoever deletes that namespace deletes them.
