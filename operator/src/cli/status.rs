@@ -8,9 +8,9 @@ use banyan_crds::{
     v1alpha1::{DataCenter, DataCenterStatus, EnforcementState, Verdict},
 };
 use clap::ValueEnum;
-use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
+use kube::{Client, ResourceExt};
 
-use super::{print, table};
+use super::{print, table, world};
 use crate::{
     datacenter::words::{
         METERS_HEALTHY, NOT_ENFORCING, PUE_VALID, PUE_WITHIN_TARGET, THERMAL_WITHIN_CLASS, UNCONTESTED,
@@ -57,10 +57,8 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let client = Client::try_default()
         .await
         .context("no cluster: neither a kubeconfig nor a service account was found")?;
-    // One that cannot be decoded does not hide the others.
-    let api: Api<DeserializeGuard<DataCenter>> = Api::all(client);
     let mut sites = Vec::new();
-    for guarded in api.list(&ListParams::default()).await.context("DataCenters cannot be listed")? {
+    for guarded in world::data_centers(&client).await? {
         match guarded.0 {
             Ok(site) => sites.push(site),
             Err(invalid) => {

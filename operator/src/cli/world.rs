@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use banyan_crds::v1alpha1::DataCenter;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -42,15 +42,28 @@ pub struct World {
     pub sites: Vec<DataCenter>,
 }
 
+/// Every `DataCenter`; one that cannot be decoded does not hide the others.
+///
+/// # Errors
+/// When they cannot be listed. A cluster that does not know the kind is told of in plain words.
+pub async fn data_centers(client: &Client) -> anyhow::Result<Vec<DeserializeGuard<DataCenter>>> {
+    let api: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
+    match api.list(&ListParams::default()).await {
+        Ok(list) => Ok(list.items),
+        Err(kube::Error::Api(status)) if status.is_not_found() => {
+            bail!("this cluster does not know the kind DataCenter: Banyan's chart is not installed here")
+        }
+        Err(error) => Err(error).context("DataCenters cannot be listed"),
+    }
+}
+
 impl World {
     /// Reads it. `namespace` is Banyan's.
     pub async fn read(client: Client, namespace: &str, told: Switches) -> anyhow::Result<Self> {
         let cluster_id =
             remote::cluster_id(&client).await.context("the cluster's identity cannot be read")?;
         let Indexes { nodes, batch, owned, maps: _ } = Indexes::read(&client, namespace).await?;
-        let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
-        let sites = guarded.list(&ListParams::default()).await.context("DataCenters cannot be listed")?;
-        let sites = sites.into_iter().filter_map(|guarded| guarded.0.ok()).collect();
+        let sites = data_centers(&client).await?.into_iter().filter_map(|guarded| guarded.0.ok()).collect();
         let installed = if told.enforcement.is_some() && told.freeze_growth.is_some() {
             (None, None)
         } else {

@@ -21,6 +21,7 @@ use super::{
     ledger::{Change, Ledger, Racks},
     site::Side,
     spec::{Site, SiteMeter},
+    verdict::Standing,
     windows,
 };
 use crate::{
@@ -449,7 +450,7 @@ async fn read_live(
 /// From when on a meter's readings are wanted to judge the windows.
 fn live_start(site: &Site, meter: &SiteMeter, observation: &Observation) -> i64 {
     let status = observation.status.as_ref();
-    let until = status.and_then(|status| status.operational.as_ref()?.until.as_ref().map(|time| time.0));
+    let until = status.and_then(|status| Standing::from(status.operational.as_ref()?).judged_until());
     windows::live_from(site, until, observation.now) - meter.rules.lookback_ms()
 }
 

@@ -383,7 +383,7 @@ fn judge(site: &Site, meters: &[MeterInput], seen: &Observation, previous: &Data
         }
     });
     let blind = blinding(meters, seen);
-    let until = standing.as_ref().and_then(|standing| standing.until);
+    let until = standing.as_ref().and_then(Standing::judged_until);
     let closed = if blind.is_some() || site.meters.is_empty() {
         Vec::new()
     } else {

@@ -12,14 +12,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use banyan_crds::v1alpha1::DataCenter;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
+use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use crate::{
-    cli::table,
+    cli::{table, world},
     datacenter::{
         observe::FoundLedger,
         report::{self, Month, Report, Span, Subject, Unreadable, Year},
@@ -122,9 +121,8 @@ async fn read(args: &Args) -> anyhow::Result<Vec<Subject>> {
     let client = Client::try_default()
         .await
         .context("no cluster: neither a kubeconfig nor a service account was found")?;
-    let api: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
     let mut sites = Vec::new();
-    for guarded in api.list(&ListParams::default()).await.context("DataCenters cannot be listed")? {
+    for guarded in world::data_centers(&client).await? {
         sites.push(match guarded.0 {
             Ok(site) => (site.name_any(), Ok(site)),
             // One that cannot be decoded is told of, and does not hide the others.

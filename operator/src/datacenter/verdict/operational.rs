@@ -78,12 +78,20 @@ pub struct Standing {
     pub value: Option<f64>,
     /// End of the window with which the verdict last changed.
     pub since: Timestamp,
-    /// End of the last window that was judged; earlier ones are never judged again.
+    /// End of the last window that was judged; once there was a verdict, earlier ones are never judged again.
     pub until: Option<Timestamp>,
     /// Windows in a row on the side that would change the verdict: under while `Violated`, else over.
     pub streak: i64,
     /// The last verdict that was not `Unknown`.
     pub last_known: Option<Verdict>,
+}
+
+impl Standing {
+    /// The end of the last window that is not judged again. While there has never been a verdict every look judges the
+    /// windows of a first sight: a target, or readings, may have come that were not there before.
+    pub fn judged_until(&self) -> Option<Timestamp> {
+        self.until.filter(|_| self.verdict != Verdict::Unknown || self.last_known.is_some())
+    }
 }
 
 impl From<&OperationalStatus> for Standing {
@@ -131,11 +139,20 @@ pub fn operational(
     let mut ordered: Vec<&ClosedWindow> = windows.iter().collect();
     ordered.sort_by_key(|window| window.to);
 
-    let mut standing = previous.cloned();
+    // A site that never had a verdict begins anew.
+    let never = previous.filter(|old| old.judged_until().is_none());
+    let mut standing = if never.is_some() { None } else { previous.cloned() };
     for &window in &ordered {
         if standing.as_ref().and_then(|old| old.until).is_none_or(|until| window.to > until) {
             standing = Some(step(standing, window, bands));
         }
+    }
+    if let Some(old) = never
+        && standing.as_ref().is_none_or(|new| new.last_known.is_none())
+    {
+        // Nothing has changed but how far it was looked.
+        let until = standing.and_then(|new| new.until).max(old.until);
+        standing = Some(Standing { until, ..old.clone() });
     }
     let standing = standing.unwrap_or(Standing {
         verdict: Verdict::Unknown,

@@ -119,6 +119,19 @@ fn missing_data_is_unknown_at_once_and_breaks_a_streak() {
 }
 
 #[test]
+fn a_target_that_comes_later_judges_the_windows_that_had_none() {
+    let with = windows(&[1.33, 1.33, 1.33, 1.33]);
+    let without: Vec<_> = with.iter().map(|one| ClosedWindow { target: None, ..one.clone() }).collect();
+    let before = operational(None, &without, &bands(), hour(0)).standing;
+    assert_eq!((before.verdict, before.until, before.judged_until()), (Unknown, Some(hour(4)), None));
+    // Nothing moves while there is none.
+    assert_eq!(operational(Some(&before), &without[1..], &bands(), hour(9)).standing, before);
+    assert_eq!(operational(Some(&before), &[], &bands(), hour(9)).standing, before);
+    let after = operational(Some(&before), &with, &bands(), hour(9)).standing;
+    assert_eq!((after.verdict, after.since, after.judged_until()), (Violated, hour(3), Some(hour(4))));
+}
+
+#[test]
 fn windows_that_were_skipped_break_a_streak() {
     // Two over, then an absence of ten hours: the next two are not the third and fourth in a row.
     let mut all = windows(&[1.33; 14]);
