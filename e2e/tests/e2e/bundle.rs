@@ -39,16 +39,13 @@ const TOOL: Duration = Duration::from_mins(1);
 /// Who the image's program runs as.
 const USER: &str = "65532:65532";
 
-async fn what_is_in_the_bundle_is_all_that_an_installation_needs(_: World) -> Result<()> {
+async fn what_is_in_the_bundle_is_all_that_an_installation_needs(world: World) -> Result<()> {
     let target = bundle::host().await?;
-    let output = dirs::fresh("bundles")?;
-    let make = async |name: &str| {
-        let options = Options { profile: Profile::Dev, target: target.clone(), output: output.join(name) };
-        fs::read(bundle::make(&options).await?).context("reading the bundle")
-    };
-    let archive = make("first").await?;
+    let archive = fs::read(world.bundle().await?).context("reading the bundle")?;
+    let output = dirs::fresh("second-bundle")?;
+    let second = bundle::make(&Options { profile: Profile::Dev, target: target.clone(), output }).await?;
     ensure!(
-        bundle::sha256(&archive) == bundle::sha256(&make("second").await?),
+        bundle::sha256(&archive) == bundle::sha256(&fs::read(second)?),
         "the same sources have given two bundles"
     );
     let folder = dirs::fresh("unpacked")?;
@@ -347,15 +344,17 @@ async fn in_root(root: &Path) -> Result<Vec<String>> {
 }
 
 /// A registry.
-struct Registry {
-    address: String,
+pub struct Registry {
+    /// `127.0.0.1:<port>`.
+    pub address: String,
     tools: Tools,
     dir: PathBuf,
     _server: Child,
 }
 
 impl Registry {
-    async fn start() -> Result<Self> {
+    /// An empty one.
+    pub async fn start() -> Result<Self> {
         let tools = Tools::ensure(&[Component::Crane]).await?;
         let dir = dirs::fresh("registry")?;
         let address = format!("127.0.0.1:{}", free_port()?);

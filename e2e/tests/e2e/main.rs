@@ -19,6 +19,7 @@ mod executor;
 mod explain;
 mod faults;
 mod fight;
+mod first_hour;
 mod freeze;
 mod gitops;
 mod harness;
@@ -41,6 +42,7 @@ mod sites;
 mod stage;
 mod switches;
 mod trail;
+mod transcript;
 mod trap;
 mod uninstall;
 mod upgrade;
@@ -74,6 +76,7 @@ fn all() -> Vec<Test> {
         import::tests(),
         faults::tests(),
         fight::tests(),
+        first_hour::tests(),
         references::tests(),
         report::tests(),
         rights::tests(),

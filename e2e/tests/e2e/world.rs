@@ -1,13 +1,16 @@
 //! What the tests share.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use banyan_e2e::bundle::{self, Profile};
 use banyan_e2e::chart;
 use banyan_e2e::controlplane::{ControlPlane, Options};
+use banyan_e2e::dirs;
 use banyan_e2e::operator::{Operator, OperatorOptions};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
@@ -58,6 +61,7 @@ struct Shared {
     api_server: OnceCell<ControlPlane>,
     installed: OnceCell<ControlPlane>,
     stage: OnceCell<Mutex<Stage>>,
+    bundle: OnceCell<PathBuf>,
 }
 
 impl World {
@@ -87,6 +91,16 @@ impl World {
         stage.clear().await?;
         Ok(stage)
     }
+    /// The bundle for closed networks, for this machine, with a program that was built quickly.
+    pub async fn bundle(&self) -> Result<&Path> {
+        let make = || async {
+            let target = bundle::host().await?;
+            let output = dirs::fresh("bundles")?;
+            bundle::make(&bundle::Options { profile: Profile::Dev, target, output }).await
+        };
+        Ok(self.0.bundle.get_or_try_init(make).await?)
+    }
+
     /// The operator of [`World::installed`], with the clock of the machine.
     pub async fn operator(&self) -> Result<&Operator> {
         let start = || async { Operator::start(self.installed().await?, OperatorOptions::default()).await };

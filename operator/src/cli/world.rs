@@ -50,7 +50,8 @@ pub async fn data_centers(client: &Client) -> anyhow::Result<Vec<DeserializeGuar
     let api: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
     match api.list(&ListParams::default()).await {
         Ok(list) => Ok(list.items),
-        Err(kube::Error::Api(status)) if status.is_not_found() => {
+        // The answer has no Status, so no reason either: nothing serves the path.
+        Err(kube::Error::Api(status)) if status.code == 404 => {
             bail!("this cluster does not know the kind DataCenter: Banyan's chart is not installed here")
         }
         Err(error) => Err(error).context("DataCenters cannot be listed"),

@@ -101,8 +101,8 @@ impl Found {
         let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
         let mut sites: Vec<Site> = match guarded.list(&ListParams::default()).await {
             Ok(list) => list.into_iter().map(Site::read).collect(),
-            // The definition is gone, and with it every site.
-            Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+            // The definition is gone, and with it every site. Nothing serves the path, so the answer has no reason.
+            Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
             Err(error) => return Err(error).context("DataCenters cannot be listed"),
         };
         sites.sort_by(|a, b| a.name.cmp(&b.name));
