@@ -341,6 +341,7 @@ build)
     echo "#!/bin/sh" > "$5"
     ;;
 list) echo "$MODULE" ;;
+mod) printf '{"Dir":"%s"}' "$MODULE" ;;
 esac
 "##;
 
