@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use banyan_crds::v1alpha1::{Action, DataCenter, DataCenterStatus, EnforcementState, Verdict};
+use banyan_crds::v1alpha1::{
+    Action, ContestedObject, DataCenter, DataCenterStatus, EnforcementState, Verdict,
+};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
+    fights,
     observe::Observation,
     plan::{Judgement, blinding},
     site::{MeterInput, Side, SiteReading},
@@ -64,6 +67,7 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
         budget: None,
         advice: None,
         category: None,
+        contested: live.contested.iter().map(contested).collect(),
         meters: Vec::new(),
         ways: Vec::new(),
         conditions: live
@@ -100,6 +104,20 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
     told.advice = advice(judgement, site, now);
     told.ways = ways::ways(&told, judgement, site, now);
     told
+}
+
+fn contested(known: &ContestedObject) -> ContestedWhy {
+    let rule = fights::rule(known);
+    ContestedWhy {
+        object: fights::object(known),
+        action: known.action,
+        fields: known.fields.clone(),
+        manager: known.manager.clone(),
+        rounds: known.rounds,
+        left_since: known.since.as_ref().map(|since| since.0),
+        rule: rule.yaml(),
+        advice: rule.advice,
+    }
 }
 
 /// Why nothing at all could be read.

@@ -17,6 +17,8 @@ use crate::{
     t,
 };
 
+mod contested;
+
 /// The whole explanation.
 pub fn text(told: &Explanation, lang: Lang) -> String {
     let zone = TimeZone::get(&told.time_zone).unwrap_or(TimeZone::UTC);
@@ -28,6 +30,7 @@ pub fn text(told: &Explanation, lang: Lang) -> String {
     page.meters();
     page.advice();
     page.enforcement();
+    page.contested();
     page.conditions();
     page.ways();
     page.text
@@ -170,6 +173,10 @@ impl Page<'_> {
                 percent = percent(annual.coverage_percent),
                 needed = percent(annual.minimum_coverage_percent)
             ));
+        }
+        if annual.imported_days > 0 {
+            let (days, corrected) = (annual.imported_days, annual.corrected_days);
+            self.item(&t!(lang, "explain-imported", days = days, corrected = corrected));
         }
         match annual.excess_kilowatt_hours {
             Some(excess) if excess > 0.0 => {

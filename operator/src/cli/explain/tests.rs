@@ -437,3 +437,37 @@ fn every_fault_has_words_in_both_languages() {
         assert_eq!(foreign(&chinese), [""; 0]);
     }
 }
+
+#[test]
+fn days_that_a_person_has_put_in_are_counted_and_a_fight_has_the_rule_that_ends_it() {
+    let dc = dc(&long_under("1.25"));
+    let mut first = seen(1e5, 1.10);
+    let mut ledger = Ledger::clone(&first.days.as_ref().unwrap().ledger);
+    let days: Vec<Day> = ledger.iter().rev().skip(10).take(3).cloned().collect();
+    for (mut day, flags) in days.into_iter().zip([Flags::default(), Flags::CORRECTED, Flags::CORRECTED]) {
+        day.flags = day.flags.with(Flags::IMPORTED).with(flags);
+        ledger.upsert(day);
+    }
+    first.days = Some(ClosedDays { ledger: ledger.into(), changes: vec![], complete: true });
+    let plan = plan::plan(&dc, &Site::read(&dc.spec), &first).0;
+    let mut then = after(plan, &first, first.now);
+    let contested = json!([{
+        "group": "batch", "kind": "CronJob", "namespace": "health", "name": "nightly", "action": "HoldBatch",
+        "fields": ["/spec/suspend"], "manager": "argocd-controller", "rounds": 3,
+        "at": "2026-06-17T03:00:00Z", "since": "2026-06-17T03:01:00Z"
+    }]);
+    then.status.as_mut().unwrap().contested = serde_json::from_value(contested).unwrap();
+    let (told, _) = told(&dc, &then);
+    let annual = told.annual.as_ref().unwrap();
+    assert_eq!((annual.imported_days, annual.corrected_days), (3, 2));
+    let fight = &told.contested[0];
+    assert_eq!((fight.object.as_str(), fight.rounds), ("CronJob health/nightly", 3));
+    for text in texts(&told) {
+        for figure in ["CronJob health/nightly", "argocd-controller", "/spec/suspend", "ignoreDifferences:"] {
+            assert!(text.contains(figure), "{figure} is not in\n{text}");
+        }
+    }
+    let [english, chinese] = texts(&told);
+    assert!(english.contains("put in 3 of these days, 2 of them in place of others"), "{english}");
+    assert!(chinese.contains("其中 3 天由人工补录，2 天替换了原有数据"), "{chinese}");
+}

@@ -29,9 +29,12 @@ pub(super) fn annual(judgement: &Judgement, site: &Site) -> AnnualWhy {
         .into_iter()
         .map(|date| (date, judgement.ledger.get(date)))
         .collect();
+    let (mut imported_days, mut corrected_days) = (0, 0);
     let mut tally = Tally::default();
     for day in days.iter().filter_map(|(_, day)| *day).filter(|day| counts(day, site.minimum_coverage)) {
         tally.add(glide, day.date, day.facility_wh, day.it_wh);
+        imported_days += i64::from(day.flags.contains(Flags::IMPORTED));
+        corrected_days += i64::from(day.flags.contains(Flags::CORRECTED));
     }
     AnnualWhy {
         verdict: annual.verdict,
@@ -48,6 +51,8 @@ pub(super) fn annual(judgement: &Judgement, site: &Site) -> AnnualWhy {
         coverage_percent: annual.coverage * 100.0,
         minimum_coverage_percent: site.minimum_coverage * 100.0,
         excess_kilowatt_hours: (tally.days > 0).then(|| tally.excess_wh() / 1000.0),
+        imported_days,
+        corrected_days,
         left_out: left_out(&days, site.minimum_coverage),
         thin_months: thin_months(&days, site.minimum_coverage),
         steps: steps(&days, glide, site.minimum_coverage),

@@ -40,6 +40,9 @@ pub struct Explanation {
     /// Whether taking load away helps, and the model that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<AdviceWhy>,
+    /// Objects over which another field manager fights.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contested: Vec<ContestedWhy>,
     /// Category of the PUE, and which meters decide it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<CategoryWhy>,
@@ -99,7 +102,11 @@ pub struct AnnualWhy {
     pub minimum_coverage_percent: f64,
     /// Energy above what the targets allow, kWh; below zero where there is room. None without a target.
     pub excess_kilowatt_hours: Option<f64>,
-    /// Days of the span that do not count, by why. Room for days that were imported or corrected by hand is beside it.
+    /// Days that a person has put in, among those that count.
+    pub imported_days: i64,
+    /// Those of them that stand in place of others.
+    pub corrected_days: i64,
+    /// Days of the span that do not count, by why.
     pub left_out: Vec<LeftOut>,
     /// Months that are metered less than they need.
     pub thin_months: Vec<ThinMonth>,
@@ -311,6 +318,29 @@ pub struct EngagedWhy {
     pub holds: usize,
     /// The first of them, as `Kind namespace/name`.
     pub objects: Vec<String>,
+}
+
+/// A fight with another field manager.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContestedWhy {
+    /// On what, as `Kind namespace/name`.
+    pub object: String,
+    /// The action whose fields are set back.
+    pub action: Action,
+    /// The fields, as JSON pointers.
+    pub fields: Vec<String>,
+    /// Who sets them back.
+    pub manager: String,
+    /// How often Banyan has set them again.
+    pub rounds: i64,
+    /// Since when it leaves them alone; none while it still sets them again.
+    pub left_since: Option<Timestamp>,
+    /// What ends it, in the API's language.
+    pub advice: String,
+    /// What to merge there, as YAML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// The calendar year's allowance and forecast.
