@@ -112,9 +112,9 @@ impl Place {
         }
         fs::copy(archive, home.join(archive.file_name().context("an archive without a name")?))?;
         fs::write(home.join("dcim-export.csv"), export(begin)?)?;
-        let place = Self { plane, registry, prometheus, _exporter: exporter, tools, dir };
-        place.repository().await?;
-        Ok(place)
+        let all = Self { plane, registry, prometheus, _exporter: exporter, tools, dir };
+        all.repository().await?;
+        Ok(all)
     }
 
     /// The repository of the estate, on disk, with its first commit.

@@ -78,16 +78,13 @@ fn steps(text: &str) -> Vec<Step> {
             steps.push(Step { command: command.to_owned(), output: String::new(), place: at..at });
         } else if let Some(step) = steps.last_mut() {
             let continued = bare.strip_prefix("> ").or((bare == ">").then_some(""));
-            match continued.filter(|_| step.place.end == start && step.output.is_empty()) {
-                Some(more) => {
-                    step.command.push('\n');
-                    step.command.push_str(more);
-                    step.place = at..at;
-                }
-                None => {
-                    step.output.push_str(line);
-                    step.place.end = at;
-                }
+            if let Some(more) = continued.filter(|_| step.place.end == start && step.output.is_empty()) {
+                step.command.push('\n');
+                step.command.push_str(more);
+                step.place = at..at;
+            } else {
+                step.output.push_str(line);
+                step.place.end = at;
             }
         }
     }
