@@ -30,7 +30,7 @@ pub fn render(report: &Report, lang: Lang) -> String {
         t!(lang, "plan-resource"),
         t!(lang, "plan-what"),
         t!(lang, "plan-actions"),
-        t!(lang, "plan-verdicts"),
+        t!(lang, "plan-column-verdicts"),
     );
     for one in &report.documents {
         let _ = writeln!(
@@ -126,18 +126,24 @@ fn fenced(diff: &str, lang: Lang) -> String {
     page
 }
 
-/// Text that stays what it is in Markdown and in HTML: each sign as an entity, and in one line.
+/// Text that stays what it is in Markdown and in HTML, in one line: each sign that could be markup as an entity.
 fn plain(text: &str) -> String {
-    text.chars().fold(String::new(), |mut escaped, letter| {
+    let mut escaped = String::new();
+    let mut before = ' ';
+    for letter in text.chars() {
+        // Within a line these make no markup, and so a table is readable before it is rendered: a name, a list, a number.
+        let harmless =
+            matches!(letter, '-' | ',' | '(' | ')' | ';') || (letter == '.' && before.is_ascii_digit());
         if letter.is_control() {
             escaped.push(' ');
-        } else if letter.is_ascii_punctuation() {
+        } else if letter.is_ascii_punctuation() && !harmless {
             let _ = write!(escaped, "&#{};", u32::from(letter));
         } else {
             escaped.push(letter);
         }
-        escaped
-    })
+        before = letter;
+    }
+    escaped
 }
 
 /// The same in code, in which forges look for no names and numbers.

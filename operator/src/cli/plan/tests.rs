@@ -162,9 +162,9 @@ fn markdown_has_the_table_first_and_the_rest_folded() {
     let page = markdown::render(&report(vec![foreseen(), still]), Lang::En);
     let lines: Vec<&str> = page.lines().collect();
     assert_eq!(lines[0], "### Banyan: 1 of 2 resources change");
-    assert_eq!(lines[2], "| Resource | Change | Actions | verdicts |");
+    assert_eq!(lines[2], "| Resource | Change | Actions | Verdicts |");
     assert!(
-        lines[4].starts_with("| <code>DataCenter gulou&#45;1</code> | change | borrow: 1 | annual "),
+        lines[4].starts_with("| <code>DataCenter gulou-1</code> | change | borrow: 1 | annual "),
         "{page}"
     );
     assert!(lines[5].starts_with("| <code>DataCenter still</code> | none | - | "), "{page}");

@@ -14,6 +14,7 @@ plan-held-for = not taken, it is held for { $other }
 plan-kept = left as somebody else has set it: { $fields }
 
 # The comment in a merge request.
+plan-column-verdicts = Verdicts
 plan-title = Banyan: { $changed } of { $all } { $all ->
     [one] resource changes
    *[other] resources change

@@ -13,6 +13,7 @@ plan-absent = 无
 plan-held-for = 未借用：已由 { $other } 持有
 plan-kept = 保留他人所设的值：{ $fields }
 
+plan-column-verdicts = 判定
 plan-title = Banyan：{ $all } 个资源中有 { $changed } 个变更
 plan-not-sound = 存在问题，详见下文；未能读取之处的实际结果可能不同。
 plan-resource = 资源
