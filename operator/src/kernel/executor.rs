@@ -16,7 +16,7 @@ pub use super::trail::Deed;
 use super::{
     digest,
     events::Events,
-    loan::{self, Against, Decision, Nothing},
+    loan::{self, Decision, Nothing},
     overlay::Overlay,
     plan::{Basis, Defence, FINALIZER, Found, Notice, ObjectRef, Own, Owner, Plan, Undo},
     tally::Tally,
@@ -24,7 +24,11 @@ use super::{
     writer::{WriteError, Writer},
 };
 
+mod outcome;
 mod told;
+
+use outcome::Met;
+pub use outcome::{Done, Outcome, Round};
 
 /// Writes in flight for one plan.
 const CONCURRENCY: usize = 8;
@@ -78,87 +82,6 @@ struct Behalf<'a> {
     principal: &'a Principal,
 }
 
-/// One thing done.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Done {
-    /// What.
-    pub deed: Deed,
-    /// On what.
-    pub object: String,
-    /// For which action, where it was a loan.
-    pub action: Option<String>,
-    /// Values before.
-    pub prior: Value,
-    /// Fields that were left as somebody else had set them.
-    pub kept: Vec<String>,
-    /// Why.
-    pub why: String,
-    /// Until when, as far as that is known.
-    pub until: Option<String>,
-}
-
-/// A round of a fight over a borrowed field.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Round {
-    /// On what.
-    pub object: ObjectRef,
-    /// The action that it was borrowed for.
-    pub action: String,
-    /// Against whom.
-    pub against: Against,
-}
-
-/// What the executor met.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Everything written, in order.
-    pub done: Vec<Done>,
-    /// Rounds of fights, of what was set again.
-    pub rounds: Vec<Round>,
-    /// Conflicts with other field managers on what is not defended: object and manager.
-    pub conflicts: Vec<(String, String)>,
-    /// Loans that another resource holds: object and holder.
-    pub held_by_others: Vec<(String, String)>,
-    /// What failed.
-    pub failures: Vec<WriteError>,
-    /// Objects that were not any more what the plan followed from: nothing of it was carried out.
-    pub stale: Vec<String>,
-    /// Nothing was borrowed: the finalizer without which nothing may be could not be put on.
-    pub abandoned: bool,
-}
-
-impl Done {
-    /// The ground of it, for the trail.
-    fn ground<'a>(&'a self, principal: &'a Principal) -> Ground<'a> {
-        let Self { deed, object: _, action, prior, kept, why, until } = self;
-        Ground {
-            what: *deed,
-            action: action.as_deref(),
-            prior,
-            kept,
-            why,
-            until: until.as_deref(),
-            principal,
-        }
-    }
-}
-
-impl Outcome {
-    /// Whether an action that the plan takes was carried out: on some object, or there was nothing in its way.
-    pub fn carried_out(&self, action: &str) -> bool {
-        let undisturbed = !self.abandoned && self.failures.is_empty() && self.held_by_others.is_empty();
-        undisturbed || self.done.iter().any(|done| done.action.as_deref() == Some(action))
-    }
-
-    /// Puts what was met at once into an order of its own, so that the same trouble gives the same words.
-    fn in_order(&mut self) {
-        self.failures.sort_by_key(ToString::to_string);
-        self.conflicts.sort();
-        self.rounds.sort_by_key(|round| round.object.to_string());
-        self.held_by_others.sort();
-    }
-}
-
 /// Carries out plans.
 #[derive(Clone)]
 pub struct Executor {
@@ -193,7 +116,7 @@ impl Executor {
         let known = self.inventory.of(&owner);
         // First of all what follows from what was there: when that is not so any more, nor is the rest of the plan.
         let based = own.iter().filter(|own| own.basis != Basis::Any);
-        note(&mut outcome, at_once(based.map(|own| self.ensure(own, behalf, &known))).await);
+        outcome.note(at_once(based.map(|own| self.ensure(own, behalf, &known))).await);
         if !outcome.stale.is_empty() {
             self.tell(&subject.reference, told::notices(&outcome).iter()).await;
             return outcome;
@@ -217,11 +140,11 @@ impl Executor {
         for rank in ranked.chunk_by(|a, b| a.rank() == b.rank()) {
             let rank = rank.iter().filter(|own| own.basis == Basis::Any);
             let ensured = rank.map(|own| self.ensure(own, behalf, &known));
-            note(&mut outcome, at_once(ensured).await);
+            outcome.note(at_once(ensured).await);
         }
         for group in borrow {
             let borrowed = group.iter().map(|loan| self.borrow(loan, behalf, now));
-            note(&mut outcome, at_once(borrowed).await);
+            outcome.note(at_once(borrowed).await);
         }
         // What is no longer planned may have been taken before what could not be given back.
         let stale: Vec<_> = unwound
@@ -236,7 +159,7 @@ impl Executor {
                 why: "no longer planned".to_owned(),
             })
             .collect();
-        note(&mut outcome, at_once(stale.iter().map(|entry| self.undo(entry, behalf))).await);
+        outcome.note(at_once(stale.iter().map(|entry| self.undo(entry, behalf))).await);
 
         outcome.in_order();
         told::fold(&mut outcome, &self.repeats, now);
@@ -282,7 +205,7 @@ impl Executor {
     async fn unwind(&self, undo: &[Vec<Undo>], behalf: Behalf<'_>, outcome: &mut Outcome) -> bool {
         for group in undo {
             let before = outcome.failures.len();
-            note(outcome, at_once(group.iter().map(|entry| self.undo(entry, behalf))).await);
+            outcome.note(at_once(group.iter().map(|entry| self.undo(entry, behalf))).await);
             if outcome.failures.len() > before {
                 return false;
             }
@@ -314,7 +237,7 @@ impl Executor {
     ) -> Vec<WriteError> {
         let mut outcome = Outcome::default();
         let behalf = Behalf { owner, principal };
-        note(&mut outcome, at_once(undo.iter().map(|entry| self.undo(entry, behalf))).await);
+        outcome.note(at_once(undo.iter().map(|entry| self.undo(entry, behalf))).await);
         outcome.failures
     }
 
@@ -602,38 +525,10 @@ impl Executor {
     }
 }
 
-/// What one entry of a plan met.
-enum Met {
-    Nothing,
-    Done(Done),
-    Again(Done, Box<Round>),
-    Conflict(String, String),
-    HeldBy(String, String),
-    Stale(String),
-    Failed(WriteError),
-}
-
 /// Runs a bounded number of writes at once.
 async fn at_once(work: impl Iterator<Item = impl Future<Output = Met>>) -> Vec<Met> {
     let work: Vec<_> = work.collect();
     stream::iter(work).buffer_unordered(CONCURRENCY).collect().await
-}
-
-fn note(outcome: &mut Outcome, met: Vec<Met>) {
-    for met in met {
-        match met {
-            Met::Nothing => {}
-            Met::Done(done) => outcome.done.push(done),
-            Met::Again(done, round) => {
-                outcome.done.push(done);
-                outcome.rounds.push(*round);
-            }
-            Met::Conflict(object, manager) => outcome.conflicts.push((object, manager)),
-            Met::HeldBy(object, other) => outcome.held_by_others.push((object, other)),
-            Met::Stale(object) => outcome.stale.push(object),
-            Met::Failed(error) => outcome.failures.push(error),
-        }
-    }
 }
 
 fn same(a: &ObjectRef, b: &ObjectRef) -> bool {
