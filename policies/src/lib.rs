@@ -1,3 +1,6 @@
-//! Rule packs and the engine that evaluates them over plain JSON objects.
-//!
-//! The room is laid out; see its README for what it will hold.
+//! Rule packs of Banyan and the engine that evaluates them over plain JSON objects. No Kubernetes client: the same call serves the operator, the
+//! command line and the tests.
+
+pub mod cel;
+pub mod engine;
+pub mod pack;

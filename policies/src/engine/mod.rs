@@ -1,0 +1,23 @@
+//! From packs and objects to findings.
+//!
+//! [`compile`] chooses the controls that apply and prepares them once. [`Compiled::examine`] judges one object by every control that needs nothing
+//! else, and says what has to be kept of it: for controls that look at related objects, and because it is such an object itself.
+//! [`Compiled::conclude`] judges what was kept, when everything has been seen. Both are pure, and objects can be examined on any
+//! number of threads; [`Session`] puts the two together.
+
+mod compile;
+mod examples;
+mod index;
+mod judge;
+mod session;
+mod subject;
+
+pub use compile::{Active, Chosen, Compiled, Parameters, Selection, compile};
+pub use examples::{ExampleFault, Survivor, check_examples, surviving_mutants};
+pub use index::Index;
+pub use judge::{Examined, Finding, Outcome, Pending, Place};
+pub use session::{Judged, Session, Sight};
+pub use subject::{ObjectRef, POD_KINDS, kind_key};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! A whole look: many objects, then the verdicts that depend on several of them.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{
+    compile::Compiled,
+    index::Index,
+    judge::{Examined, Finding, Outcome, Pending},
+    subject::{ObjectRef, kind_key},
+};
+
+/// What the objects of a look are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// Manifests: what is not among them may still exist.
+    Manifests,
+    /// A cluster, or a snapshot of one, of which all but these kinds was read.
+    Cluster {
+        /// The kinds that could not be read, `group/Kind`.
+        unread: BTreeSet<String>,
+    },
+}
+
+/// What was found about one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its place in the order of the objects, which their reader knows the file and line of.
+    pub place: usize,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// A look that is going on. Objects are examined elsewhere, on any number of threads, and brought here.
+#[derive(Debug)]
+pub struct Session<'c> {
+    compiled: &'c Compiled,
+    sight: Sight,
+    now: Timestamp,
+    index: Index,
+    seen: BTreeSet<String>,
+    pending: Vec<(usize, ObjectRef, Pending)>,
+}
+
+impl<'c> Session<'c> {
+    /// Begins a look.
+    pub fn new(compiled: &'c Compiled, sight: Sight, now: Timestamp) -> Self {
+        Self { compiled, sight, now, index: Index::default(), seen: BTreeSet::new(), pending: Vec::new() }
+    }
+
+    /// Takes in an object that was examined and returns what is known of it already.
+    pub fn take(&mut self, place: usize, mut examined: Examined) -> Judged {
+        self.compiled.keep(&mut self.index, &mut examined);
+        let key = kind_key(&examined.object.api_version, &examined.object.kind);
+        if !self.seen.contains(&key) {
+            self.seen.insert(key);
+        }
+        if let Some(pending) = examined.pending.take() {
+            self.pending.push((place, examined.object.clone(), pending));
+        }
+        Judged { object: examined.object, place, findings: examined.findings }
+    }
+
+    /// The number of objects that wait for others.
+    pub fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Judges what depends on several objects, in the order of the objects; last comes the cluster as a whole.
+    pub fn finish(self) -> impl Iterator<Item = Judged> {
+        let Self { compiled, sight, now, index, seen, pending } = self;
+        let cluster = compiled.conclude_cluster(&index, now, &|kind| match &sight {
+            Sight::Manifests => seen.contains(kind),
+            Sight::Cluster { unread } => !unread.contains(kind),
+        });
+        let cluster = (!cluster.is_empty()).then(|| Judged {
+            object: ObjectRef::cluster(),
+            place: usize::MAX,
+            findings: cluster,
+        });
+        pending
+            .into_iter()
+            .map(move |(place, object, pending)| {
+                let mut findings = compiled.conclude(&pending, &index, now);
+                if let Sight::Cluster { unread } = &sight {
+                    for finding in &mut findings {
+                        compiled.unless_unread(finding, unread);
+                    }
+                }
+                Judged { object, place, findings }
+            })
+            .filter(|judged| !judged.findings.is_empty())
+            .chain(cluster)
+    }
+}
+
+impl Compiled {
+    /// A verdict that rests on objects that could not be read is unknown. Of manifests, what is not there is taken as absent: whoever checks a
+    /// folder wants to hear that its Namespace has no `NetworkPolicy`.
+    fn unless_unread(&self, finding: &mut Finding, unread: &BTreeSet<String>) {
+        let related = self
+            .controls
+            .get(finding.control)
+            .map(|active| active.control.related.as_slice())
+            .unwrap_or_default();
+        if let Some(related) = related.iter().find(|related| unread.contains(&related.kind)) {
+            *finding = Finding::whole(
+                finding.control,
+                Outcome::Unknown,
+                format!("no {} could be read", related.kind),
+            );
+        }
+    }
+}
