@@ -4,3 +4,4 @@
 pub mod cel;
 pub mod engine;
 pub mod pack;
+pub mod verdict;

@@ -85,11 +85,13 @@ pub(super) fn call<'a>(
         Function::Replace => {
             let (whole, from, to) = (text(0)?, text(1)?, text(2)?);
             let limit = if arguments.len() > 3 { number(3)? } else { -1 };
+            // Before it is made: an empty `from` stands between all characters.
+            let places = if from.is_empty() { whole.len() + 1 } else { whole.matches(from).count() };
+            budget.charge((whole.len() + places.saturating_mul(to.len())) / 16)?;
             let replaced = match usize::try_from(limit) {
                 Ok(limit) => whole.replacen(from, to, limit),
                 Err(_) => whole.replace(from, to),
             };
-            budget.charge(replaced.len() / 16)?;
             Value::text(replaced)
         }
         Function::IndexOf => {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{
@@ -23,7 +24,8 @@ const EVIDENCE: usize = 120;
 const MESSAGE: usize = 500;
 
 /// What a control says of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It holds.
     Pass,

@@ -1,0 +1,136 @@
+use super::clause::{Judgement, Seen, judge};
+use super::*;
+use crate::pack::{Absent, Control, Kind, Requirement};
+
+fn requirement(kind: &str) -> Requirement {
+    serde_json::from_value(serde_json::json!({
+        "id": "a", "title": {"en": "", "zh": ""}, "summary": {"en": "", "zh": ""}, "type": kind, "levels": {"3": {"clause": "8.1.4.2 d"}}
+    }))
+    .unwrap()
+}
+
+fn control(high: bool, absent: Absent) -> Control {
+    let mut control: Control = serde_json::from_value(serde_json::json!({
+        "id": "c", "title": {"en": "", "zh": ""}, "severity": "high", "type": "Automatic", "requirements": ["a"], "match": {"pods": true},
+        "expression": "true", "message": "''", "remediation": {"en": "", "zh": ""}
+    }))
+    .unwrap();
+    control.high_risk = high;
+    control.absent = absent;
+    control
+}
+
+fn verdict(kind: &str, tallies: &[(bool, Absent, [usize; 5])], attested: &[Attested]) -> Judgement {
+    let controls: Vec<_> = tallies.iter().map(|(high, absent, _)| control(*high, *absent)).collect();
+    let seen: Vec<_> = controls
+        .iter()
+        .zip(tallies)
+        .map(|(control, (_, _, [pass, fail, error, unknown, skip]))| Seen {
+            control,
+            tally: Tally { pass: *pass, fail: *fail, error: *error, unknown: *unknown, skip: *skip },
+        })
+        .collect();
+    judge(&requirement(kind), &seen, attested, None)
+}
+
+fn attested(valid: bool) -> Attested {
+    Attested {
+        by: "a".into(),
+        evidence: "b".into(),
+        valid_until: jiff::civil::date(2027, 3, 31),
+        valid,
+        applies_to: Vec::new(),
+    }
+}
+
+#[test]
+fn a_clause_is_no_better_than_what_was_seen_of_it() {
+    use Absent::{Fail, NotApplicable as Nothing, Unknown};
+    for (kind, tallies, word, expected, score) in [
+        ("Automatic", vec![(false, Nothing, [3, 0, 0, 0, 0])], vec![], Verdict::Compliant, Some(1.0)),
+        ("Automatic", vec![(false, Nothing, [3, 1, 0, 0, 0])], vec![], Verdict::Partial, Some(0.75)),
+        ("Automatic", vec![(false, Nothing, [0, 2, 0, 0, 0])], vec![], Verdict::NonCompliant, Some(0.0)),
+        ("Automatic", vec![(true, Nothing, [99, 1, 0, 0, 0])], vec![], Verdict::NonCompliant, Some(0.0)),
+        // An error is never a pass.
+        ("Automatic", vec![(false, Nothing, [1, 0, 1, 0, 0])], vec![], Verdict::Partial, Some(0.5)),
+        ("Automatic", vec![(false, Nothing, [0, 0, 0, 2, 0])], vec![], Verdict::Unknown, None),
+        ("Automatic", vec![(false, Nothing, [1, 0, 0, 1, 0])], vec![], Verdict::Partial, Some(0.5)),
+        // What is waived is answered for, not held.
+        ("Automatic", vec![(false, Nothing, [3, 0, 0, 0, 1])], vec![], Verdict::Partial, Some(0.5)),
+        ("Automatic", vec![(false, Nothing, [0, 0, 0, 0, 1])], vec![], Verdict::Partial, Some(0.5)),
+        ("Automatic", vec![(false, Nothing, [0; 5])], vec![], Verdict::NotApplicable, None),
+        ("Automatic", vec![(false, Unknown, [0; 5])], vec![], Verdict::Unknown, None),
+        ("Automatic", vec![(false, Fail, [0; 5])], vec![], Verdict::NonCompliant, Some(0.0)),
+        (
+            "Automatic",
+            vec![(false, Nothing, [2, 0, 0, 0, 0]), (false, Unknown, [0; 5])],
+            vec![],
+            Verdict::Partial,
+            Some(0.5),
+        ),
+        (
+            "Automatic",
+            vec![(false, Nothing, [2, 0, 0, 0, 0]), (false, Nothing, [0, 1, 0, 0, 0])],
+            vec![],
+            Verdict::Partial,
+            Some(0.5),
+        ),
+        // Evidence alone is never the whole.
+        ("Partial", vec![(false, Nothing, [3, 0, 0, 0, 0])], vec![], Verdict::Partial, Some(0.5)),
+        (
+            "Partial",
+            vec![(false, Nothing, [3, 0, 0, 0, 0])],
+            vec![attested(true)],
+            Verdict::Compliant,
+            Some(1.0),
+        ),
+        (
+            "Partial",
+            vec![(false, Nothing, [3, 0, 0, 0, 0])],
+            vec![attested(true), attested(false)],
+            Verdict::Partial,
+            Some(0.5),
+        ),
+        (
+            "Partial",
+            vec![(false, Nothing, [1, 1, 0, 0, 0])],
+            vec![attested(true)],
+            Verdict::Partial,
+            Some(0.5),
+        ),
+        ("Attested", vec![], vec![], Verdict::ManualDue, None),
+        ("Attested", vec![], vec![attested(true)], Verdict::Compliant, Some(1.0)),
+        ("Attested", vec![], vec![attested(false)], Verdict::ManualDue, None),
+        ("Platform", vec![], vec![], Verdict::Unknown, None),
+        ("Automatic", vec![], vec![], Verdict::Unknown, None),
+    ] {
+        let said = verdict(kind, &tallies, &word);
+        assert_eq!(
+            (said.verdict, said.score),
+            (expected, score),
+            "{kind} {tallies:?} {word:?}: {}",
+            said.reason
+        );
+    }
+}
+
+#[test]
+fn what_is_declared_not_to_apply_does_not() {
+    let declared = NotApplicable { clause: "8.1.4.2 d".into(), reason: "no wireless network".into() };
+    let said = judge(&requirement("Attested"), &[], &[], Some(&declared));
+    assert_eq!((said.verdict, said.reason.as_str()), (Verdict::NotApplicable, "no wireless network"));
+    assert_eq!(requirement("Attested").kind, Kind::Attested);
+}
+
+#[test]
+fn an_attestation_is_valid_to_the_end_of_its_day_in_china() {
+    let attestation = Attestation {
+        clause: "x".into(),
+        applies_to: Vec::new(),
+        by: "a".into(),
+        evidence: "b".into(),
+        valid_until: jiff::civil::date(2027, 3, 31),
+    };
+    assert!(attestation.valid("2027-03-31T15:59:59Z".parse().unwrap()));
+    assert!(!attestation.valid("2027-03-31T16:00:00Z".parse().unwrap()));
+}

@@ -1,0 +1,109 @@
+//! Waivers: a failure that somebody answers for, until an instant.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Compiled, Finding, ObjectRef, Outcome};
+
+/// A waiver, in the same form for operator, command line and tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// Its name.
+    pub name: String,
+    /// The controls that it covers, by id.
+    pub controls: Vec<String>,
+    /// The namespaces that it covers; empty: any.
+    pub namespaces: Vec<String>,
+    /// The kinds that it covers; empty: any.
+    pub kinds: Vec<String>,
+    /// The names that it covers, `*` at their end for any ending; empty: any.
+    pub names: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// Where it was decided.
+    pub ticket: String,
+    /// The first instant at which it is no longer valid.
+    pub expires: Timestamp,
+    /// Who approved it; nobody has yet while this is empty.
+    pub approved_by: String,
+}
+
+/// What a waiver is worth at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WaiverState {
+    /// Nobody has approved it; it covers nothing.
+    Pending,
+    /// It covers something.
+    Active,
+    /// Its time is over; it covers nothing.
+    Expired,
+    /// It is valid and there is nothing for it to cover.
+    Unused,
+}
+
+impl Waiver {
+    fn covers(&self, control: &str, object: &ObjectRef) -> bool {
+        let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|entry| entry == value);
+        let named = self.names.is_empty()
+            || self.names.iter().any(|name| match name.strip_suffix('*') {
+                Some(start) => object.name.starts_with(start),
+                None => *name == object.name,
+            });
+        self.controls.iter().any(|id| id == control)
+            && any(&self.namespaces, &object.namespace)
+            && any(&self.kinds, &object.kind)
+            && named
+    }
+}
+
+/// The waivers of a look, and what they were used for.
+#[derive(Debug, Clone, Default)]
+pub struct Waivers {
+    all: Vec<Waiver>,
+    uses: Vec<usize>,
+    /// Failures that a waiver would cover if it were valid.
+    missed: Vec<usize>,
+    now: Timestamp,
+}
+
+impl Waivers {
+    /// Waivers as they are valid at an instant.
+    pub fn new(all: Vec<Waiver>, now: Timestamp) -> Self {
+        let none = vec![0; all.len()];
+        Self { uses: none.clone(), missed: none, all, now }
+    }
+
+    /// Turns covered failures into [`Outcome::Skip`]. An error or an unknown is never covered: nobody knows what it would say.
+    pub fn apply(&mut self, compiled: &Compiled, object: &ObjectRef, findings: &mut [Finding]) {
+        for finding in findings.iter_mut().filter(|finding| finding.outcome == Outcome::Fail) {
+            let Some(active) = compiled.controls.get(finding.control) else { continue };
+            for (place, waiver) in
+                self.all.iter().enumerate().filter(|(_, waiver)| waiver.covers(&active.control.id, object))
+            {
+                let valid = !waiver.approved_by.is_empty() && self.now < waiver.expires;
+                let counter = if valid { self.uses.get_mut(place) } else { self.missed.get_mut(place) };
+                if let Some(counter) = counter {
+                    *counter += 1;
+                }
+                if valid {
+                    finding.outcome = Outcome::Skip;
+                    finding.waiver = Some(waiver.name.clone());
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Each waiver with its state, how many findings it covered, and how many it would cover if it were valid.
+    pub fn lines(&self) -> impl Iterator<Item = (&Waiver, WaiverState, usize, usize)> {
+        self.all.iter().zip(self.uses.iter().zip(&self.missed)).map(|(waiver, (uses, missed))| {
+            let state = match () {
+                () if self.now >= waiver.expires => WaiverState::Expired,
+                () if waiver.approved_by.is_empty() => WaiverState::Pending,
+                () if *uses == 0 => WaiverState::Unused,
+                () => WaiverState::Active,
+            };
+            (waiver, state, *uses, *missed)
+        })
+    }
+}
