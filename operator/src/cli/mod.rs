@@ -10,6 +10,7 @@ mod gitops;
 mod indexes;
 pub mod manifest;
 mod plan;
+mod policies;
 mod rules;
 mod run;
 mod runbook;
@@ -68,6 +69,8 @@ enum Command {
     Energy(energy::Args),
     /// Check the installation. Exit code 0: sound, 1: something fails, 2: not everything could be looked at.
     Doctor(doctor::Args),
+    /// Packs of controls: list, explain, test.
+    Policies(policies::Args),
     /// Print the custom resource definitions.
     Crds(crds::Args),
     /// Print the alert rules as a Prometheus rule file.
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
             Command::Explain(args) => explain::run(args, lang).await,
             Command::Energy(args) => energy::run(args, lang).await,
             Command::Doctor(args) => doctor::run(args, lang).await,
+            Command::Policies(args) => policies::run(&args, lang),
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),

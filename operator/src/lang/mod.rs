@@ -50,6 +50,7 @@ areas![
     "explain",
     "import",
     "plan",
+    "policies",
     "reasons",
     "report",
     "runbook",
