@@ -6,6 +6,7 @@
 #[macro_use]
 mod world;
 
+mod admission;
 mod alertmanager;
 mod bundle;
 mod chart;
@@ -62,6 +63,7 @@ const THREADS: usize = 2;
 /// Every test there is.
 fn all() -> Vec<Test> {
     [
+        admission::tests(),
         alertmanager::tests(),
         bundle::tests(),
         chart::tests(),

@@ -14,7 +14,7 @@ pub(super) fn rules(control: &Control) -> Vec<Json> {
     };
     for kind in kinds {
         let (group, kind) = kind.split_once('/').unwrap_or(("", kind));
-        let mut resources = vec![resource(group, kind)];
+        let mut resources = vec![resource(kind)];
         if group.is_empty() && kind == "Pod" {
             // An ephemeral container comes by a subresource, whose object is the Pod.
             resources.push("pods/ephemeralcontainers".to_owned());
@@ -31,7 +31,7 @@ pub(super) fn rules(control: &Control) -> Vec<Json> {
 }
 
 /// The resource of a kind: the plural that Kubernetes' own API machinery would guess, and the kinds where it guesses wrong.
-pub fn resource(_group: &str, kind: &str) -> String {
+pub fn resource(kind: &str) -> String {
     let lower = kind.to_ascii_lowercase();
     match lower.as_str() {
         "endpoints" => lower,

@@ -8,6 +8,8 @@ mod kinds;
 mod text;
 mod waived;
 
+pub use kinds::resource;
+
 use std::{collections::BTreeMap, fmt};
 
 use regex::Regex;

@@ -56,8 +56,12 @@ fn cases(control: &Control) -> Vec<Case<'_>> {
         .collect()
 }
 
-/// The one control of a pack at the highest level where it applies.
-fn alone(pack: &Pack, control: &Control, parameters: &BTreeMap<String, Json>) -> Result<Compiled, String> {
+/// The one control of a pack, compiled at the highest level where it applies; an error says why it is not.
+pub fn alone(
+    pack: &Pack,
+    control: &Control,
+    parameters: &BTreeMap<String, Json>,
+) -> Result<Compiled, String> {
     let single = Pack {
         about: pack.about.clone(),
         requirements: pack.requirements.clone(),
@@ -79,8 +83,8 @@ fn alone(pack: &Pack, control: &Control, parameters: &BTreeMap<String, Json>) ->
     Err(reason)
 }
 
-/// What the control says of an example.
-fn judge(compiled: &Compiled, example: &Example) -> Option<Finding> {
+/// What the one control that was compiled says of an example; `None` that it is not its business.
+pub fn judge_example(compiled: &Compiled, example: &Example) -> Option<Finding> {
     let now = example.now.unwrap_or_else(usual);
     let mut index = Index::default();
     for object in &example.with {
@@ -135,7 +139,7 @@ pub fn check_examples(pack: &Pack) -> Vec<ExampleFault> {
                     }
                 }
             };
-            let finding = judge(compiled, case.example);
+            let finding = judge_example(compiled, case.example);
             let outcome = finding.as_ref().map(|finding| finding.outcome);
             if outcome != case.expected {
                 let said = finding
@@ -200,7 +204,7 @@ pub fn surviving_mutants(pack: &Pack) -> (usize, Vec<Survivor>) {
                     if let Some(active) = compiled.controls.first_mut() {
                         put(&mut active.check, mutant.clone());
                     }
-                    judge(compiled, case.example).map(|finding| finding.outcome) != case.expected
+                    judge_example(compiled, case.example).map(|finding| finding.outcome) != case.expected
                 });
                 if !noticed {
                     survivors.push(Survivor { control: control.id.clone(), mutant: mutant.to_string() });

@@ -13,7 +13,7 @@ mod session;
 mod subject;
 
 pub use compile::{Active, Chosen, Compiled, Parameters, Selection, compile};
-pub use examples::{ExampleFault, Survivor, check_examples, surviving_mutants};
+pub use examples::{ExampleFault, Survivor, alone, check_examples, judge_example, surviving_mutants};
 pub use index::Index;
 pub use judge::{Examined, Finding, Outcome, Pending, Place};
 pub use session::{Judged, Session, Sight};
