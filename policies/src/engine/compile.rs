@@ -351,14 +351,8 @@ impl Compiled {
         let read = self.reads(check);
         if !check.alone() {
             for kind in &kinds {
-                let kept = self.subjects.entry(kind.clone()).or_default();
-                kept.merge(&read.object);
-                let prefix = POD_KINDS
-                    .iter()
-                    .find(|(pod, _)| pod == kind)
-                    .map(|(_, prefix)| *prefix)
-                    .unwrap_or_default();
-                kept.at(&steps(prefix)).merge(&read.pod);
+                let uses = self.reads_of(check, kind);
+                self.subjects.entry(kind.clone()).or_default().merge(&uses);
             }
         }
         for ((kind, reach), uses) in check.related.iter().zip(read.related) {
@@ -373,6 +367,16 @@ impl Compiled {
             kept.1.merge(&read.namespace);
         }
         self.controls.push(active);
+    }
+
+    /// What a control reads of an object of a kind.
+    pub(super) fn reads_of(&self, check: &Check, kind: &str) -> Uses {
+        let read = self.reads(check);
+        let mut uses = read.object;
+        let prefix =
+            POD_KINDS.iter().find(|(pod, _)| *pod == kind).map(|(_, prefix)| *prefix).unwrap_or_default();
+        uses.at(&steps(prefix)).merge(&read.pod);
+        uses
     }
 
     /// Everything that a control reads, by where it lies.

@@ -156,6 +156,22 @@ impl Compiled {
     }
 }
 
+#[cfg(test)]
+impl Compiled {
+    /// An object without everything that no control of its kind reads.
+    pub(super) fn cut_down(&self, object: &Json) -> Json {
+        let reference = ObjectRef::of(object);
+        let key = kind_key(&reference.api_version, &reference.kind);
+        let mut uses = Uses::default();
+        for place in self.direct.get(&key).into_iter().chain(self.later.get(&key)).flatten() {
+            if let Some(active) = self.controls.get(*place) {
+                uses.merge(&self.reads_of(&active.check, &key));
+            }
+        }
+        identified(object, &uses)
+    }
+}
+
 /// The parts of an object that are read, and what it is called.
 fn identified(object: &Json, uses: &Uses) -> Json {
     let mut kept = uses.project(object);
