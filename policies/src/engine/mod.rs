@@ -20,6 +20,6 @@ pub use session::{Judged, Session, Sight};
 pub use subject::{ObjectRef, POD_KINDS, kind_key};
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;

@@ -38,7 +38,6 @@ pub struct Judged {
 #[derive(Debug)]
 pub struct Session<'c> {
     compiled: &'c Compiled,
-    sight: Sight,
     now: Timestamp,
     index: Index,
     seen: BTreeSet<String>,
@@ -47,8 +46,8 @@ pub struct Session<'c> {
 
 impl<'c> Session<'c> {
     /// Begins a look.
-    pub fn new(compiled: &'c Compiled, sight: Sight, now: Timestamp) -> Self {
-        Self { compiled, sight, now, index: Index::default(), seen: BTreeSet::new(), pending: Vec::new() }
+    pub fn new(compiled: &'c Compiled, now: Timestamp) -> Self {
+        Self { compiled, now, index: Index::default(), seen: BTreeSet::new(), pending: Vec::new() }
     }
 
     /// Takes in an object that was examined and returns what is known of it already.
@@ -70,8 +69,9 @@ impl<'c> Session<'c> {
     }
 
     /// Judges what depends on several objects, in the order of the objects; last comes the cluster as a whole.
-    pub fn finish(self) -> impl Iterator<Item = Judged> {
-        let Self { compiled, sight, now, index, seen, pending } = self;
+    /// `sight` says what the objects were: what could not be read is known only now.
+    pub fn finish(self, sight: Sight) -> impl Iterator<Item = Judged> {
+        let Self { compiled, now, index, seen, pending } = self;
         let cluster = compiled.conclude_cluster(&index, now, &|kind| match &sight {
             Sight::Manifests => seen.contains(kind),
             Sight::Cluster { unread } => !unread.contains(kind),

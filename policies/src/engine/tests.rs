@@ -15,13 +15,13 @@ fn now() -> jiff::Timestamp {
 
 /// Judges objects as an audit does.
 fn look(compiled: &Compiled, sight: Sight, objects: &[Json]) -> Vec<Judged> {
-    let mut session = Session::new(compiled, sight, now());
+    let mut session = Session::new(compiled, now());
     let mut all: Vec<Judged> = objects
         .iter()
         .enumerate()
         .map(|(place, object)| session.take(place, compiled.examine(object, now())))
         .collect();
-    all.extend(session.finish());
+    all.extend(session.finish(sight));
     all.retain(|judged| !judged.findings.is_empty());
     all
 }

@@ -15,7 +15,7 @@ pub use audit::{
 pub use clause::{Attestation, Attested, NotApplicable, Verdict};
 pub use score::{Conclusion, Score, ScoringModel};
 pub use tally::Tally;
-pub use waiver::{Waiver, WaiverState, Waivers};
+pub use waiver::{Waiver, WaiverFault, WaiverState, Waivers};
 
 #[cfg(test)]
 mod tests;

@@ -134,3 +134,68 @@ fn an_attestation_is_valid_to_the_end_of_its_day_in_china() {
     assert!(attestation.valid("2027-03-31T15:59:59Z".parse().unwrap()));
     assert!(!attestation.valid("2027-03-31T16:00:00Z".parse().unwrap()));
 }
+
+#[test]
+fn a_waiver_without_an_end_or_for_everything_is_none() {
+    let good = serde_json::json!({"apiVersion": "banyan.dev/v1alpha1", "kind": "Waiver", "metadata": {"name": "w"}, "spec": {
+        "baselineName": "city", "controls": ["c"], "match": {"names": ["x-*"]}, "reason": "r", "ticket": "t", "expires": "2027-01-31T00:00:00Z", "approval": {"by": "b"}}});
+    assert_eq!(Waiver::read(&good).unwrap().approved_by, "b");
+    for (pointer, value, says) in [
+        ("/spec/expires", serde_json::Value::Null, "spec.expires: is missing"),
+        ("/spec/expires", "tomorrow".into(), "spec.expires: is no instant"),
+        ("/spec/match/names", serde_json::json!([]), "spec.match: is empty"),
+        ("/spec/controls", serde_json::json!([]), "spec.controls: names no control"),
+        ("/spec/controls", serde_json::json!([3]), "spec.controls: is no list of texts"),
+        ("/spec/reason", " ".into(), "spec.reason: is empty"),
+        ("/spec/ticket", 7.into(), "spec.ticket: is no text"),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        let said = Waiver::read(&bad).unwrap_err().to_string();
+        assert!(said.starts_with(says), "{said} is not {says}");
+    }
+}
+
+/// A waiver covers until its instant and not from it on; one that nobody approved covers nothing.
+#[test]
+fn a_waiver_covers_while_it_is_valid() {
+    use crate::engine::{Finding, ObjectRef, Outcome, Place};
+    let compiled =
+        crate::engine::fixtures::compiled(&[("c", "match: {kinds: [ConfigMap]}\nexpression: 'false'\n")]);
+    let waiver = |approved: &str| Waiver {
+        name: "w".into(),
+        controls: vec!["c".into()],
+        namespaces: vec!["a".into()],
+        kinds: Vec::new(),
+        names: vec!["x-*".into()],
+        reason: "r".into(),
+        ticket: "t".into(),
+        expires: "2027-01-31T00:00:00Z".parse().unwrap(),
+        approved_by: approved.into(),
+    };
+    let object = |namespace: &str, name: &str| ObjectRef {
+        namespace: namespace.into(),
+        name: name.into(),
+        kind: "ConfigMap".into(),
+        ..ObjectRef::default()
+    };
+    for (approved, now, object, outcome, state, uses, missed) in [
+        ("b", "2027-01-30T23:59:59Z", object("a", "x-1"), Outcome::Skip, WaiverState::Active, 1, 0),
+        ("b", "2027-01-31T00:00:00Z", object("a", "x-1"), Outcome::Fail, WaiverState::Expired, 0, 1),
+        ("", "2027-01-30T00:00:00Z", object("a", "x-1"), Outcome::Fail, WaiverState::Pending, 0, 1),
+        ("b", "2027-01-30T00:00:00Z", object("b", "x-1"), Outcome::Fail, WaiverState::Unused, 0, 0),
+        ("b", "2027-01-30T00:00:00Z", object("a", "y"), Outcome::Fail, WaiverState::Unused, 0, 0),
+    ] {
+        let place = Place { path: String::new(), message: "m".into(), evidence: None };
+        let mut findings = [
+            Finding { control: 0, outcome: Outcome::Fail, places: vec![place], more: 0, waiver: None },
+            Finding { control: 0, outcome: Outcome::Error, places: Vec::new(), more: 0, waiver: None },
+        ];
+        let mut waivers = Waivers::new(vec![waiver(approved)], now.parse().unwrap());
+        waivers.apply(&compiled, &object, &mut findings);
+        assert_eq!(findings[0].outcome, outcome, "{now} {object:?}");
+        assert_eq!(findings[1].outcome, Outcome::Error, "nobody knows what an error hides");
+        let (_, said, used, would) = waivers.lines().next().unwrap();
+        assert_eq!((said, used, would), (state, uses, missed), "{now} {object:?}");
+    }
+}

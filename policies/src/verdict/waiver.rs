@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::engine::{Compiled, Finding, ObjectRef, Outcome};
 
@@ -26,6 +27,77 @@ pub struct Waiver {
     pub expires: Timestamp,
     /// Who approved it; nobody has yet while this is empty.
     pub approved_by: String,
+}
+
+/// Why a manifest is no waiver, with the path of the field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct WaiverFault {
+    /// The field.
+    pub path: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Waiver {
+    /// Reads a manifest of kind `Waiver` (`banyan.dev/v1alpha1`), as it lies in a file or in a cluster. A waiver without an expiry is none.
+    pub fn read(manifest: &Json) -> Result<Self, WaiverFault> {
+        let fault =
+            |path: &str, reason: &str| WaiverFault { path: path.to_owned(), reason: reason.to_owned() };
+        let text = |path: &str, value: &Json| match value {
+            Json::Null => Ok(String::new()),
+            Json::String(text) => Ok(text.clone()),
+            _ => Err(fault(path, "is no text")),
+        };
+        let list = |path: &str, value: &Json| match value {
+            Json::Null => Ok(Vec::new()),
+            Json::Array(items) => items
+                .iter()
+                .map(|item| {
+                    item.as_str().map(str::to_owned).ok_or_else(|| fault(path, "is no list of texts"))
+                })
+                .collect(),
+            _ => Err(fault(path, "is no list of texts")),
+        };
+        let spec = &manifest["spec"];
+        let controls = list("spec.controls", &spec["controls"])?;
+        if controls.is_empty() {
+            return Err(fault("spec.controls", "names no control"));
+        }
+        let (namespaces, kinds, names) = (
+            list("spec.match.namespaces", &spec["match"]["namespaces"])?,
+            list("spec.match.kinds", &spec["match"]["kinds"])?,
+            list("spec.match.names", &spec["match"]["names"])?,
+        );
+        if namespaces.is_empty() && kinds.is_empty() && names.is_empty() {
+            return Err(fault(
+                "spec.match",
+                "is empty: a waiver says which namespaces, kinds or names it covers",
+            ));
+        }
+        let reason = text("spec.reason", &spec["reason"])?;
+        if reason.trim().is_empty() {
+            return Err(fault("spec.reason", "is empty"));
+        }
+        let expires = match &spec["expires"] {
+            Json::Null => return Err(fault("spec.expires", "is missing: a waiver ends")),
+            value => value
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| fault("spec.expires", "is no instant such as 2027-01-31T00:00:00Z"))?,
+        };
+        Ok(Self {
+            name: text("metadata.name", &manifest["metadata"]["name"])?,
+            ticket: text("spec.ticket", &spec["ticket"])?,
+            approved_by: text("spec.approval.by", &spec["approval"]["by"])?,
+            controls,
+            namespaces,
+            kinds,
+            names,
+            reason,
+            expires,
+        })
+    }
 }
 
 /// What a waiver is worth at an instant.
