@@ -116,12 +116,13 @@ impl Compiled {
         Examined { object: reference, findings, pending, kept }
     }
 
-    /// Takes what was kept of an object into the index.
-    pub fn keep(&self, index: &mut Index, examined: &mut Examined) {
-        if let Some((key, object)) = examined.kept.take()
-            && let Some((reaches, _)) = self.related.get(&key)
-        {
-            index.insert(&key, *reaches, object);
+    /// Takes what was kept of an object into the index. Says whether that can change the verdict of others.
+    pub fn keep(&self, index: &mut Index, examined: &mut Examined) -> bool {
+        match examined.kept.take() {
+            Some((key, object)) => {
+                self.related.get(&key).is_some_and(|(reaches, _)| index.insert(&key, *reaches, object))
+            }
+            None => false,
         }
     }
 
