@@ -55,6 +55,10 @@ pub trait Names {
     fn object(&self) -> bool;
     /// Whether `item` is there.
     fn item(&self) -> bool;
+    /// Whether `now` and `namespaceObject` are there; they are not for shared sub-expressions, of which it must be known what they depend on.
+    fn around(&self) -> bool {
+        true
+    }
 }
 
 /// Compiles an expression.
@@ -158,9 +162,9 @@ impl Lower<'_> {
         }
         let root = match name {
             "object" if self.names.object() => Root::Object,
-            "namespaceObject" if self.names.object() => Root::NamespaceObject,
+            "namespaceObject" if self.names.object() && self.names.around() => Root::NamespaceObject,
             "item" if self.names.item() => Root::Item,
-            "now" => Root::Now,
+            "now" if self.names.around() => Root::Now,
             _ => return Err(CelError::Name(name.to_owned())),
         };
         Ok(Expr::Root(root))

@@ -95,13 +95,14 @@ pub(super) struct Check {
     pub known: Option<Expr>,
     pub related: Vec<(String, Reach)>,
     pub reads_namespace: bool,
+    pub reads_clock: bool,
     pub field: Option<Path>,
 }
 
 impl Check {
-    /// Whether the object alone decides.
+    /// Whether the object alone decides, once and for all.
     pub(super) fn alone(&self) -> bool {
-        self.related.is_empty() && !self.reads_namespace
+        self.related.is_empty() && !self.reads_namespace && !self.reads_clock
     }
 }
 
@@ -229,7 +230,7 @@ pub fn compile(
             names.insert(name.clone(), known.0);
         }
         for variable in &pack.about.variables {
-            let scope = Scope { variables: &names, related: &[], object: true, item: false };
+            let scope = Scope { variables: &names, related: &[], object: true, item: false, around: false };
             match cel::compile(&variable.expression, &scope) {
                 Ok(expr) => {
                     compiled.variables.push(Variable::Expression(expr));
@@ -276,6 +277,7 @@ struct Scope<'n> {
     related: &'n [crate::pack::Related],
     object: bool,
     item: bool,
+    around: bool,
 }
 
 impl Names for Scope<'_> {
@@ -294,6 +296,10 @@ impl Names for Scope<'_> {
     fn item(&self) -> bool {
         self.item
     }
+
+    fn around(&self) -> bool {
+        self.around
+    }
 }
 
 fn check(
@@ -301,7 +307,13 @@ fn check(
     variables: &HashMap<String, usize>,
 ) -> Result<Check, (&'static str, cel::CelError)> {
     let paths: Vec<Path> = control.paths().into_iter().filter_map(|path| Path::parse(path).ok()).collect();
-    let whole = Scope { variables, related: &control.related, object: !control.matches.cluster, item: false };
+    let whole = Scope {
+        variables,
+        related: &control.related,
+        object: !control.matches.cluster,
+        item: false,
+        around: true,
+    };
     let item = Scope { item: !paths.is_empty(), ..whole };
     let condition = control
         .condition
@@ -319,7 +331,8 @@ fn check(
     let message = cel::compile(&control.message, &item).map_err(|error| ("message", error))?;
     let all =
         || [Some(&expression), Some(&message), condition.as_ref(), known.as_ref()].into_iter().flatten();
-    let reads_namespace = all().any(|expr| uses(expr).contains_key(&Root::NamespaceObject));
+    let reads = |root: Root| all().any(|expr| uses(expr).contains_key(&root));
+    let (reads_namespace, reads_clock) = (reads(Root::NamespaceObject), reads(Root::Now));
     Ok(Check {
         related: control.related.iter().map(|related| (related.kind.clone(), related.reach)).collect(),
         field: control.field.as_deref().and_then(|path| Path::parse(path).ok()),
@@ -329,6 +342,7 @@ fn check(
         message,
         known,
         reads_namespace,
+        reads_clock,
     })
 }
 

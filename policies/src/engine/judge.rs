@@ -128,9 +128,20 @@ impl Compiled {
 
     /// Judges what was left, now that the related objects are known.
     pub fn conclude(&self, pending: &Pending, index: &Index, now: Timestamp) -> Vec<Finding> {
+        self.conclude_some(pending, index, now, &|_| true)
+    }
+
+    /// The same by some of the controls.
+    pub(super) fn conclude_some(
+        &self,
+        pending: &Pending,
+        index: &Index,
+        now: Timestamp,
+        of: &dyn Fn(usize) -> bool,
+    ) -> Vec<Finding> {
         let Some(checks) = self.later.get(&pending.key) else { return Vec::new() };
         let scene = Scene::new(self, Subject::of(&pending.object, &pending.key), Some(index), now);
-        checks.iter().filter_map(|place| scene.judge(*place)).collect()
+        checks.iter().filter(|place| of(**place)).filter_map(|place| scene.judge(*place)).collect()
     }
 
     /// Judges the cluster as a whole by the controls that do; `seen` says whether the objects of a kind were there to be read.
@@ -193,7 +204,7 @@ fn identified(object: &Json, uses: &Uses) -> Json {
 }
 
 impl Finding {
-    fn passed(control: usize) -> Self {
+    pub(super) fn passed(control: usize) -> Self {
         Self { control, outcome: Outcome::Pass, places: Vec::new(), more: 0, waiver: None }
     }
 

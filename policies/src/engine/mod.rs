@@ -9,6 +9,7 @@ mod compile;
 mod examples;
 mod index;
 mod judge;
+mod live;
 mod session;
 mod subject;
 
@@ -16,6 +17,7 @@ pub use compile::{Active, Chosen, Compiled, Parameters, Selection, compile};
 pub use examples::{ExampleFault, Survivor, alone, check_examples, judge_example, surviving_mutants};
 pub use index::Index;
 pub use judge::{Examined, Finding, Outcome, Pending, Place};
+pub use live::Live;
 pub use session::{Judged, Session, Sight};
 pub use subject::{ObjectRef, POD_KINDS, kind_key};
 
