@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod cel;
+pub mod crypto;
 pub mod engine;
 pub mod pack;
 pub mod verdict;

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use super::{
+    certificates::certificates,
     eval::{Budget, EvalError},
     expr::Function,
     time::{read_span, read_time, show_span},
@@ -171,7 +172,7 @@ pub(super) fn call<'a>(
         Function::GetSeconds => Value::Int(span(argument(0)?)?.as_secs()),
         Function::Selects => Value::Bool(selects(argument(0)?, argument(1)?)?),
         Function::Flags => flags(argument(0)?),
-        Function::Certificates => return Err(EvalError::new("certificates() is not there yet")),
+        Function::Certificates => certificates(text(0)?, budget)?,
     })
 }
 
@@ -201,6 +202,7 @@ fn name(function: Function) -> &'static str {
         Function::Replace => "replace()",
         Function::IndexOf => "indexOf()",
         Function::Substring => "substring()",
+        Function::Certificates => "certificates()",
         _ => "this function",
     }
 }

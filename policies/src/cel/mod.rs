@@ -9,6 +9,7 @@
 //! of every pack.
 
 mod bridge;
+mod certificates;
 mod eval;
 mod expr;
 mod functions;

@@ -205,3 +205,30 @@ fn mutants_differ_in_one_place() {
     assert!(verdicts.len() >= 8, "{}", verdicts.len());
     assert!(verdicts.contains(&Some(json!(false))));
 }
+
+#[test]
+fn certificates_are_maps_and_a_text_without_any_is_an_error() {
+    let pem = include_str!("../../testdata/certificates/sm2-leaf.pem");
+    let object =
+        json!({ "pem": pem, "base64": data_encoding::BASE64.encode(pem.as_bytes()), "none": "hello" });
+    for field in ["pem", "base64"] {
+        let text = format!(
+            "certificates(object.{field}).map(c, [c.keyAlgorithm, c.keyBits, c.signatureHash, c.subject, c.dnsNames[0]])"
+        );
+        assert_eq!(
+            ours(&text, &object),
+            Ok(json!([["SM2", 256, "SM3", "C=CN, O=Rongcheng, CN=gm.example.cn", "gm.example.cn"]]))
+        );
+        let text = format!(
+            "certificates(object.{field}).all(c, !c.selfSigned && !c.isCA && c.notAfter > now + duration('720h') && c.notBefore > now && c.curve == 'sm2p256v1' && c.serial == '1f3a' && c.fingerprint.startsWith('{}') && c.issuer.contains('国密') && c.signatureAlgorithm == 'SM2-with-SM3')",
+            "1db6982cc0b62c65"
+        );
+        assert_eq!(ours(&text, &object), Ok(json!(true)));
+    }
+    assert!(
+        ours("certificates(object.none).all(c, false)", &object)
+            .unwrap_err()
+            .contains("neither PEM nor base64")
+    );
+    assert!(ours("certificates(object)", &object).is_err());
+}
