@@ -256,7 +256,7 @@ fn selects(selector: &Value<'_>, labels: &Value<'_>) -> Result<bool, EvalError> 
 
 /// The flags of a container's `command` and `args`: `--name=value`, `--name value` and a bare `--name`, whose value is `true`. Of a flag that is
 /// given twice the last counts, as with Go's flag package.
-fn flags<'a>(container: &Value<'a>) -> Value<'a> {
+pub(crate) fn flags<'a>(container: &Value<'a>) -> Value<'a> {
     let words: Vec<Value<'a>> = ["command", "args"]
         .iter()
         .filter_map(|field| container.member(field).ok().flatten())

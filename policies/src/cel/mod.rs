@@ -22,6 +22,7 @@ mod value;
 
 pub use eval::{Budget, Env, EvalError, eval};
 pub use expr::{Expr, Root};
+pub(crate) use functions::flags;
 pub use lower::{CelError, Names, compile};
 pub use mutate::mutants;
 pub use uses::{Step, Uses, uses};

@@ -243,7 +243,8 @@ fn certificate(bytes: &[u8]) -> Result<(Certificate, &[u8]), String> {
 
 /// An instant. RFC 5280 has certificates that never expire say the last second of the year 9999, which is after the last instant that there is here.
 fn instant(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(if seconds > 0 { Timestamp::MAX } else { Timestamp::MIN })
+    let bounded = seconds.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    Timestamp::from_second(bounded).unwrap_or_default()
 }
 
 /// A public key on its own.

@@ -5,11 +5,13 @@
 
 mod algorithm;
 mod certificate;
+pub mod inventory;
 mod name;
 mod pem;
 
 pub use algorithm::{Answer, Hash, KeyAlgorithm, Signature};
 pub use certificate::{Certificate, CertificateError, LONGEST, MOST, PublicKey, certificates};
+pub use inventory::{Inventory, inventory};
 
 #[cfg(test)]
 mod tests;
