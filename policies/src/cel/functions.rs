@@ -138,9 +138,10 @@ pub(super) fn call<'a>(
         },
         Function::ToString => match argument(0)? {
             value @ (Value::Str(_) | Value::Text(_)) => value.clone(),
-            value @ (Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Time(_)) => {
+            value @ (Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_)) => {
                 Value::text(value.show())
             }
+            Value::Time(time) => Value::text(time.to_string()),
             Value::Span(span) => Value::text(show_span(*span)),
             Value::Bytes(bytes) => Value::text(
                 std::str::from_utf8(bytes)

@@ -232,3 +232,8 @@ fn certificates_are_maps_and_a_text_without_any_is_an_error() {
     );
     assert!(ours("certificates(object)", &object).is_err());
 }
+
+#[test]
+fn the_text_of_an_instant_is_that_of_rfc_3339() {
+    assert_eq!(ours("'at ' + string(now)", &json!({})), Ok(json!("at 2026-06-01T00:00:00Z")));
+}
