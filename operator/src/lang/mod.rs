@@ -46,6 +46,7 @@ macro_rules! areas {
 }
 
 areas![
+    "audit",
     "doctor",
     "explain",
     "import",

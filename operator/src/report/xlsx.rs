@@ -17,14 +17,22 @@ const NOTES_WIDTH: f64 = 110.0;
 
 /// The workbook, as made at `made`. Texts are never formulas.
 pub fn write(sheet: &Sheet, table_title: &str, made: Timestamp) -> Result<Vec<u8>, XlsxError> {
+    write_all(&[(sheet, table_title)], made)
+}
+
+/// A workbook of several tables, each with its title. The first one names the workbook, and its notes follow the tables.
+pub fn write_all(sheets: &[(&Sheet, &str)], made: Timestamp) -> Result<Vec<u8>, XlsxError> {
     let mut workbook = Workbook::new();
+    let first = sheets.first().map(|(sheet, _)| *sheet);
     let properties = DocProperties::new()
-        .set_title(&sheet.title)
+        .set_title(first.map_or("", |sheet| &sheet.title))
         .set_author("Banyan")
         .set_creation_datetime(&ExcelDateTime::from_timestamp(made.as_second())?);
     workbook.set_properties(&properties);
-    table(workbook.add_worksheet(), sheet, table_title)?;
-    if !sheet.notes.is_empty() {
+    for (sheet, title) in sheets {
+        table(workbook.add_worksheet(), sheet, title)?;
+    }
+    if let Some(sheet) = first.filter(|sheet| !sheet.notes.is_empty()) {
         notes(workbook.add_worksheet(), sheet)?;
     }
     workbook.save_to_buffer()

@@ -37,6 +37,8 @@ pub struct Work<'c> {
     keep: Vec<Outcome>,
     tallies: Vec<Tally>,
     kept: BTreeMap<usize, (ObjectRef, Vec<Finding>)>,
+    /// What was said of each object, also of what is not kept.
+    said: BTreeMap<usize, Tally>,
     objects: usize,
 }
 
@@ -49,6 +51,7 @@ impl<'c> Work<'c> {
             keep: keep.to_vec(),
             tallies: vec![Tally::default(); compiled.controls.len()],
             kept: BTreeMap::new(),
+            said: BTreeMap::new(),
             objects: 0,
         }
     }
@@ -56,7 +59,9 @@ impl<'c> Work<'c> {
     /// Takes in what was found about an object, the first time and when its related objects were known.
     pub fn add(&mut self, mut judged: Judged) {
         self.waivers.apply(self.compiled, &judged.object, &mut judged.findings);
+        let said = self.said.entry(judged.place).or_default();
         for finding in &judged.findings {
+            said.add(finding);
             if let Some(tally) = self.tallies.get_mut(finding.control) {
                 tally.add(finding);
             }
@@ -143,6 +148,8 @@ pub struct ControlLine {
     pub kind: Kind,
     /// Whether a failure is a high risk.
     pub high_risk: bool,
+    /// Whether it counts: some requirement of it is not optional (可). A failure of one that does not is a warning.
+    pub scored: bool,
     /// Its clauses.
     pub clauses: Vec<String>,
     /// Its test items of GB/T 28448.
@@ -206,6 +213,8 @@ pub struct ObjectLine {
     /// Where it was read; none for objects of a cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// How many controls said what of it, those whose findings are not kept included.
+    pub tally: Tally,
     /// What was found.
     pub findings: Vec<FindingLine>,
 }
@@ -301,9 +310,9 @@ pub struct WaiverLine {
 
 /// Ends an audit.
 pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
-    let Work { compiled, waivers, tallies, kept, objects, .. } = work;
+    let Work { compiled, waivers, tallies, kept, said, objects, .. } = work;
     let tally = |place: usize| tallies.get(place).copied().unwrap_or_default();
-    let controls: Vec<ControlLine> = compiled
+    let mut controls: Vec<ControlLine> = compiled
         .controls
         .iter()
         .enumerate()
@@ -314,6 +323,7 @@ pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
             severity: active.control.severity,
             kind: active.control.kind,
             high_risk: active.control.high_risk,
+            scored: true,
             clauses: active.clauses.iter().map(|(_, clause)| clause.clause.clone()).collect(),
             items: active.clauses.iter().filter_map(|(_, clause)| clause.item.clone()).collect(),
             remediation: active.control.remediation.clone(),
@@ -375,6 +385,10 @@ pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
             });
         }
     }
+    for (place, control) in controls.iter_mut().enumerate() {
+        control.scored =
+            clauses.iter().any(|clause: &ClauseLine| !clause.optional && clause.controls.contains(&place));
+    }
     let high_risks: Vec<HighRisk> = compiled
         .controls
         .iter()
@@ -420,9 +434,9 @@ pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
         })
         .collect();
     let mut counts = Counts::default();
-    for tally in &tallies {
+    for (tally, control) in tallies.iter().zip(&controls) {
         counts.pass += tally.pass;
-        counts.fail += tally.fail;
+        *(if control.scored { &mut counts.fail } else { &mut counts.warn }) += tally.fail;
         counts.error += tally.error;
         counts.unknown += tally.unknown;
         counts.skip += tally.skip;
@@ -438,6 +452,7 @@ pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
                 object,
                 place,
                 origin: None,
+                tally: said.get(&place).copied().unwrap_or_default(),
                 findings: findings.into_iter().map(line).collect(),
             })
             .collect(),

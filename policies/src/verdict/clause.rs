@@ -117,6 +117,54 @@ impl Judgement {
     }
 }
 
+/// Why a verdict is what it is, as [`ClauseLine::reason`](super::ClauseLine::reason) says it. A clause that is declared not to apply gives the
+/// reason of its declaration instead. They are constants so that pages can say the same in other languages.
+#[allow(missing_docs)]
+pub mod reason {
+    pub const ATTESTED: &str = "attested";
+    pub const PLATFORM: &str = "a matter of the platform that is not seen from here";
+    pub const NO_CONTROL: &str = "no control looks at it";
+    pub const EXPIRED: &str = "the attestation has expired";
+    pub const NOT_ATTESTED: &str = "nobody has attested it";
+    pub const HIGH_RISK: &str = "a high risk stands";
+    pub const UNSEEN: &str = "it could not be seen";
+    pub const ALL_WAIVED: &str = "everything that was seen is waived";
+    pub const ATTESTED_ONLY: &str = "attested; there is nothing to judge";
+    pub const NOTHING_TO_JUDGE: &str = "there was nothing to judge";
+    pub const NOTHING_ASKED: &str = "there is nothing that it asks of";
+    pub const NOTHING_HOLDS: &str = "nothing that was seen holds it";
+    pub const NOT_EVERYTHING: &str = "not everything holds it";
+    pub const REST_UNSEEN: &str = "what was seen holds it, the rest could not be seen";
+    pub const BUT_WAIVED: &str = "held, but for what is waived";
+    pub const HELD_AND_ATTESTED: &str = "held, and attested";
+    pub const HELD: &str = "held";
+    pub const REST_EXPIRED: &str = "what is seen holds it, the attestation of the rest has expired";
+    pub const REST_TO_ATTEST: &str = "what is seen holds it, the rest is for a person to attest";
+
+    /// All of them.
+    pub const ALL: [&str; 19] = [
+        ATTESTED,
+        PLATFORM,
+        NO_CONTROL,
+        EXPIRED,
+        NOT_ATTESTED,
+        HIGH_RISK,
+        UNSEEN,
+        ALL_WAIVED,
+        ATTESTED_ONLY,
+        NOTHING_TO_JUDGE,
+        NOTHING_ASKED,
+        NOTHING_HOLDS,
+        NOT_EVERYTHING,
+        REST_UNSEEN,
+        BUT_WAIVED,
+        HELD_AND_ATTESTED,
+        HELD,
+        REST_EXPIRED,
+        REST_TO_ATTEST,
+    ];
+}
+
 /// Judges a requirement: the mean of the objects' scores a control, then of its controls (the practice of GB/T 28448), held down by what was not
 /// seen. A high risk outweighs every mean.
 pub(super) fn judge(
@@ -132,17 +180,15 @@ pub(super) fn judge(
     let expired = attested.iter().any(|attested| !attested.valid);
     if seen.is_empty() {
         return match (requirement.kind, valid) {
-            (_, true) => Judgement::new(Verdict::Compliant, Some(1.0), "attested"),
-            (Kind::Platform, false) if !expired => {
-                Judgement::new(Verdict::Unknown, None, "a matter of the platform that is not seen from here")
-            }
+            (_, true) => Judgement::new(Verdict::Compliant, Some(1.0), reason::ATTESTED),
+            (Kind::Platform, false) if !expired => Judgement::new(Verdict::Unknown, None, reason::PLATFORM),
             (Kind::Automatic, false) if !expired => {
-                Judgement::new(Verdict::Unknown, None, "no control looks at it")
+                Judgement::new(Verdict::Unknown, None, reason::NO_CONTROL)
             }
             _ => Judgement::new(
                 Verdict::ManualDue,
                 None,
-                if expired { "the attestation has expired" } else { "nobody has attested it" },
+                if expired { reason::EXPIRED } else { reason::NOT_ATTESTED },
             ),
         };
     }
@@ -166,35 +212,27 @@ pub(super) fn judge(
     }
     let score = (!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64);
     match score {
-        _ if high => Judgement::new(Verdict::NonCompliant, Some(0.0), "a high risk stands"),
-        None if blind => Judgement::new(Verdict::Unknown, None, "it could not be seen"),
-        None if waived => Judgement::new(Verdict::Partial, Some(0.5), "everything that was seen is waived"),
-        None if valid => Judgement::new(Verdict::Compliant, Some(1.0), "attested; there is nothing to judge"),
+        _ if high => Judgement::new(Verdict::NonCompliant, Some(0.0), reason::HIGH_RISK),
+        None if blind => Judgement::new(Verdict::Unknown, None, reason::UNSEEN),
+        None if waived => Judgement::new(Verdict::Partial, Some(0.5), reason::ALL_WAIVED),
+        None if valid => Judgement::new(Verdict::Compliant, Some(1.0), reason::ATTESTED_ONLY),
         None if requirement.kind == Kind::Partial => {
-            Judgement::new(Verdict::Unknown, None, "there was nothing to judge")
+            Judgement::new(Verdict::Unknown, None, reason::NOTHING_TO_JUDGE)
         }
-        None => Judgement::new(Verdict::NotApplicable, None, "there is nothing that it asks of"),
-        Some(0.0) => Judgement::new(Verdict::NonCompliant, Some(0.0), "nothing that was seen holds it"),
-        Some(score) if failed => Judgement::new(Verdict::Partial, Some(score), "not everything holds it"),
-        Some(score) if blind => Judgement::new(
-            Verdict::Partial,
-            Some(score / 2.0),
-            "what was seen holds it, the rest could not be seen",
+        None => Judgement::new(Verdict::NotApplicable, None, reason::NOTHING_ASKED),
+        Some(0.0) => Judgement::new(Verdict::NonCompliant, Some(0.0), reason::NOTHING_HOLDS),
+        Some(score) if failed => Judgement::new(Verdict::Partial, Some(score), reason::NOT_EVERYTHING),
+        Some(score) if blind => Judgement::new(Verdict::Partial, Some(score / 2.0), reason::REST_UNSEEN),
+        Some(score) if waived => Judgement::new(Verdict::Partial, Some(score / 2.0), reason::BUT_WAIVED),
+        Some(_) if requirement.kind == Kind::Automatic || valid => Judgement::new(
+            Verdict::Compliant,
+            Some(1.0),
+            if valid { reason::HELD_AND_ATTESTED } else { reason::HELD },
         ),
-        Some(score) if waived => {
-            Judgement::new(Verdict::Partial, Some(score / 2.0), "held, but for what is waived")
-        }
-        Some(_) if requirement.kind == Kind::Automatic || valid => {
-            Judgement::new(Verdict::Compliant, Some(1.0), if valid { "held, and attested" } else { "held" })
-        }
         Some(_) => Judgement::new(
             Verdict::Partial,
             Some(0.5),
-            if expired {
-                "what is seen holds it, the attestation of the rest has expired"
-            } else {
-                "what is seen holds it, the rest is for a person to attest"
-            },
+            if expired { reason::REST_EXPIRED } else { reason::REST_TO_ATTEST },
         ),
     }
 }

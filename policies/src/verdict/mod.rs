@@ -12,7 +12,7 @@ pub use audit::{
     Audit, ClauseLine, ControlLine, Counts, FindingLine, HighRisk, Input, ObjectLine, Origin, PackLine,
     PlaceLine, WaiverLine, Work, conclude,
 };
-pub use clause::{Attestation, Attested, NotApplicable, Verdict};
+pub use clause::{Attestation, Attested, NotApplicable, Verdict, reason};
 pub use score::{Conclusion, Score, ScoringModel};
 pub use tally::Tally;
 pub use waiver::{Waiver, WaiverFault, WaiverState, Waivers};
