@@ -46,10 +46,10 @@ pub fn render(audit: &Audit) -> Result<String, RenderError> {
             case.set_classname(&*class);
             let places = finding.places.iter().map(|place| {
                 let at = position(line, Some(place))
-                    .map(|(file, line)| format!("{file}:{line}: "))
+                    .map(|(file, line)| format!("{file}:{line} "))
                     .unwrap_or_default();
                 let evidence = place.evidence.as_ref().map(|text| format!(" = {text}")).unwrap_or_default();
-                format!("{at}{}{}", visible(&place.path), visible(&evidence))
+                format!("{at}{}{}", visible(&place.path), visible(&evidence)).trim_end().to_owned()
             });
             let places = places.filter(|place| !place.is_empty()).collect::<Vec<_>>().join("\n");
             if !places.is_empty() {

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     super::visible::{cut, visible, write_json as write},
     RenderError, TOOL, View,
-    view::{message, result},
+    view::{message, rank, result},
 };
 
 /// The APIs of reports.
@@ -433,16 +433,7 @@ fn within(results: Vec<Found>, most: usize, audit: &Audit, api: Api) -> Vec<Json
         return results.into_iter().map(|found| found.json).collect();
     }
     let mut order: Vec<usize> = (0..results.len()).collect();
-    let worth = |found: &Found| {
-        let outcome = match found.outcome {
-            Outcome::Fail => 0,
-            Outcome::Error => 1,
-            Outcome::Unknown => 2,
-            Outcome::Skip => 3,
-            Outcome::Pass => 4,
-        };
-        (outcome, std::cmp::Reverse(found.severity))
-    };
+    let worth = |found: &Found| (rank(found.outcome), std::cmp::Reverse(found.severity));
     order.sort_by_key(|place| results.get(*place).map(worth));
     let mut room = most.saturating_sub(AROUND);
     let mut keep = vec![false; results.len()];

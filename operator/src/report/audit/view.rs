@@ -76,7 +76,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Everything that was found, a list a control, each in the order of the objects.
+    /// Everything that was found, a list a control: what fails first, and each outcome in the order of the objects.
     pub fn by_control(&self) -> Vec<Vec<(&'a ObjectLine, &'a FindingLine)>> {
         let mut found = vec![Vec::new(); self.audit.controls.len()];
         for line in &self.audit.objects {
@@ -85,6 +85,9 @@ impl<'a> View<'a> {
                     found.push((line, finding));
                 }
             }
+        }
+        for found in &mut found {
+            found.sort_by_key(|(_, finding)| rank(finding.outcome));
         }
         found
     }
@@ -101,6 +104,17 @@ pub fn result(control: &ControlLine, outcome: Outcome) -> &'static str {
         Outcome::Fail if !control.scored => "warn",
         Outcome::Unknown => "skip",
         outcome => outcome.as_str(),
+    }
+}
+
+/// How soon an outcome is to be looked at.
+pub fn rank(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Fail => 0,
+        Outcome::Error => 1,
+        Outcome::Unknown => 2,
+        Outcome::Skip => 3,
+        Outcome::Pass => 4,
     }
 }
 
