@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 use kube::{Client, ResourceExt};
 
 use super::{
     print, table,
-    world::{Switches, World, switch},
+    world::{Switches, World, connect, switch},
 };
 use crate::{
     datacenter::{ledger::REOPEN_DAYS, spec::Site},
@@ -47,9 +46,7 @@ enum Output {
 }
 
 pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let client = connect().await?;
     let version = look::version(&client).await;
     if let Err(message) = &version {
         anyhow::bail!("the cluster cannot be looked at: {message}");

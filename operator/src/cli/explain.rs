@@ -10,11 +10,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use jiff::Timestamp;
-use kube::Client;
 
 use super::{
     print,
-    world::{Switches, World},
+    world::{Switches, World, connect},
 };
 use crate::lang::Lang;
 
@@ -103,9 +102,7 @@ fn wanted(words: &[String]) -> anyhow::Result<Vec<(Kind, &str)>> {
 
 pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let wanted = wanted(&args.resources)?;
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let client = connect().await?;
     let world = World::read(client, &args.namespace, Switches::default()).await?;
     // Whole seconds, as the API keeps them.
     let now = Timestamp::from_second(args.now.unwrap_or_else(Timestamp::now).as_second())?;

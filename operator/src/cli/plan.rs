@@ -11,7 +11,6 @@ mod text;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Context as _;
 use banyan_crds::v1alpha1::DataCenter;
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -22,7 +21,7 @@ use self::foreseen::{Change, Report, SCHEMA};
 use super::{
     manifest::{self, Document, Problem},
     print,
-    world::{Switches, World},
+    world::{Switches, World, connect},
 };
 use crate::lang::Lang;
 
@@ -66,9 +65,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     for file in &args.files {
         documents.extend(manifest::read(file)?);
     }
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let client = connect().await?;
     let switches = Switches { enforcement: args.enforcement, freeze_growth: args.freeze_growth };
     let world = World::read(client, &args.namespace, switches).await?;
     // Whole seconds, as the API keeps them.

@@ -28,6 +28,7 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::world::NO_CLUSTER;
 use crate::{
     datacenter::{
         self, Room,
@@ -121,8 +122,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         signalled.send_replace(true);
     });
 
-    let mut config =
-        Config::infer().await.context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let mut config = Config::infer().await.context(NO_CLUSTER)?;
     // By this name it is in the API server's audit log.
     config
         .headers

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use banyan_crds::{
     conditions::READY,
     v1alpha1::{DataCenter, DataCenterStatus, EnforcementState, Verdict},
 };
 use clap::ValueEnum;
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
 
 use super::{print, table, world};
 use crate::{
@@ -54,9 +53,7 @@ fn header(lang: Lang) -> [String; 11] {
 }
 
 pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let client = world::connect().await?;
     let mut sites = Vec::new();
     for guarded in world::data_centers(&client).await? {
         match guarded.0 {

@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
 
-use super::{print, table};
+use super::{print, table, world::connect};
 use crate::{
     kernel::{takeover, trail::Trail},
     lang::Lang,
@@ -80,9 +80,7 @@ impl Report {
 }
 
 pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let client = connect().await?;
     let found = Found::read(&client, &args.namespace).await?;
     if args.dry_run {
         let mut report = foreseen(&found, &args, lang);

@@ -21,6 +21,17 @@ use crate::{
     prometheus::Clients,
 };
 
+/// What is wrong where nothing says which cluster is meant.
+pub const NO_CLUSTER: &str = "no cluster: neither a kubeconfig nor a service account was found";
+
+/// A client of the cluster that the kubeconfig names, or else of the one that this process runs in.
+///
+/// # Errors
+/// [`NO_CLUSTER`], or what is wrong with its address or credentials. Nothing is asked of the cluster yet.
+pub async fn connect() -> anyhow::Result<Client> {
+    Client::try_default().await.context(NO_CLUSTER)
+}
+
 /// What the operator may do in this installation, where the caller says it; read from its Deployment where not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Switches {

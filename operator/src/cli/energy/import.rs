@@ -24,7 +24,7 @@ use kube::{
 };
 
 use crate::{
-    cli::print,
+    cli::{print, world},
     datacenter::{
         import::{
             self, Column, MAX_NOTE, Place, Problem, Row, SiteImport, Wrong,
@@ -105,9 +105,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
         eprint!("{}", tell::problems(lang, &name, file.problems));
         return Ok(ExitCode::from(2));
     }
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let client = world::connect().await?;
     // Whole seconds, as the API keeps them.
     let now = Timestamp::from_second(args.now.unwrap_or_else(Timestamp::now).as_second())?;
     let importer = Importer { client, args: &args, file: &file, source: source(&name), now };

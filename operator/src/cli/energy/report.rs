@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{Api, ResourceExt, api::ListParams};
 
 use crate::{
     cli::{table, world},
@@ -118,9 +118,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
 
 /// The sites that are asked for, by name, each with its ledger.
 async fn read(args: &Args) -> anyhow::Result<Vec<Subject>> {
-    let client = Client::try_default()
-        .await
-        .context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let client = world::connect().await?;
     let mut sites = Vec::new();
     for guarded in world::data_centers(&client).await? {
         sites.push(match guarded.0 {
