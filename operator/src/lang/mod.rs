@@ -6,6 +6,7 @@
 //!
 //! What goes into a cluster (conditions, events, the trail) has one language, the API's, so that programs can rely on it.
 
+pub mod numbers;
 pub mod reasons;
 pub mod words;
 

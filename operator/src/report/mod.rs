@@ -12,4 +12,4 @@ mod sheet;
 pub mod visible;
 pub mod xlsx;
 
-pub use sheet::{Cell, Column, Sheet, Shown, grouped, width};
+pub use sheet::{Cell, Column, Sheet, Shown, width};

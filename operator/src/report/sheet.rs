@@ -1,5 +1,7 @@
 //! A table of typed cells.
 
+use crate::lang::numbers;
+
 /// A table, and what there is to say about it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sheet {
@@ -84,7 +86,7 @@ impl Cell {
     pub fn shown(&self) -> String {
         match self {
             Self::Blank => "-".to_owned(),
-            Self::Whole(number) => grouped(*number),
+            Self::Whole(number) => numbers::whole(*number),
             other => other.plain(),
         }
     }
@@ -112,19 +114,6 @@ impl Sheet {
         }
         self
     }
-}
-
-/// A whole number with commas between groups of three digits, as Chinese and English texts have it.
-pub fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::from(if number < 0 { "-" } else { "" });
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Columns that a terminal or a spreadsheet gives to a text: East Asian wide characters take two.

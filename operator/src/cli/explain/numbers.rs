@@ -1,34 +1,9 @@
-//! Figures as people write them, in both languages alike.
+//! Figures, instants and lengths of time as an explanation writes them, in both languages alike.
 
 use banyan_crds::values::Decimal;
 use jiff::{Timestamp, tz::TimeZone};
 
-/// A number with `decimals` digits behind the point and a comma every three before it.
-pub fn grouped(value: f64, decimals: usize) -> String {
-    let plain = format!("{:.decimals$}", value.abs());
-    let (whole, fraction) = plain.split_once('.').map_or((plain.as_str(), ""), |(whole, part)| (whole, part));
-    let mut text = String::with_capacity(plain.len() + plain.len() / 3 + 1);
-    // No sign before what has been rounded to nothing.
-    if value < 0.0 && plain.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
-        text.push('-');
-    }
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if !fraction.is_empty() {
-        text.push('.');
-        text.push_str(fraction);
-    }
-    text
-}
-
-/// Whole units.
-pub fn whole(value: i64) -> String {
-    grouped(value as f64, 0)
-}
+pub use crate::lang::numbers::{grouped, whole};
 
 /// A PUE as the status writes it, with four digits.
 pub fn pue(value: f64) -> String {
@@ -72,11 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_grouped_and_never_rounded_up_to_the_whole() {
-        assert_eq!(grouped(1_234_567.891, 1), "1,234,567.9");
-        assert_eq!(grouped(-999.6, 0), "-1,000");
-        assert_eq!(grouped(-0.04, 1), "0.0");
-        assert_eq!(whole(123), "123");
+    fn shares_are_never_rounded_up_to_the_whole() {
         assert_eq!(percent(99.97), "99.9");
         assert_eq!(percent(100.0), "100");
         assert_eq!(percent(95.0), "95");

@@ -1,25 +1,10 @@
 //! What is wrong with a file, in a sentence that says what to do.
 
 use super::{Column, Problem, Wrong};
-use crate::{lang::Lang, t};
-
-/// An energy in kWh, grouped by thousands, with as many decimals as it has.
-pub fn kwh(wh: i64) -> String {
-    let (sign, wh) = (if wh < 0 { "-" } else { "" }, wh.unsigned_abs());
-    let whole = (wh / 1000).to_string();
-    let mut grouped = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    let decimals = format!("{:03}", wh % 1000);
-    match decimals.trim_end_matches('0') {
-        "" => format!("{sign}{grouped}"),
-        decimals => format!("{sign}{grouped}.{decimals}"),
-    }
-}
+use crate::{
+    lang::{Lang, numbers::kwh},
+    t,
+};
 
 /// A column as a template of the language names it.
 pub fn column(lang: Lang, column: Column) -> &'static str {

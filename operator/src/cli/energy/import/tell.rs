@@ -6,9 +6,9 @@ use crate::{
     datacenter::import::{
         Column, Problem,
         bills::{Bill, Fate},
-        words::{self, kwh},
+        words,
     },
-    lang::Lang,
+    lang::{Lang, numbers::kwh},
     t,
 };
 

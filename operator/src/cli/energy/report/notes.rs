@@ -9,8 +9,7 @@ use crate::{
         report::{CityRow, Import, Marks, Month, Report, Row, Run, SiteReport, Unreadable, days_in},
         verdict::reasons,
     },
-    lang::Lang,
-    report::grouped,
+    lang::{Lang, numbers::whole},
     t,
 };
 
@@ -76,7 +75,7 @@ fn of_row(row: &Row, lang: Lang) -> Option<String> {
         Verdict::Violated => {
             // At least one: a site that has missed its target by less than that has missed it.
             let excess = (row.tally.excess_wh() / 1000.0).ceil().max(1.0) as i64;
-            notes.push(t!(lang, "report-note-excess", energy = grouped(excess)));
+            notes.push(t!(lang, "report-note-excess", energy = whole(excess)));
         }
         _ => notes.push(t!(lang, "report-note-open", reason = reason(row.reason, lang))),
     }
@@ -134,7 +133,7 @@ pub fn of_site(site: &SiteReport, lang: Lang) -> Vec<String> {
         }
         if row.verdict == Verdict::Violated {
             let excess = (row.tally.excess_wh() / 1000.0).ceil().max(1.0) as i64;
-            of_year.push(t!(lang, "report-note-excess", energy = grouped(excess)));
+            of_year.push(t!(lang, "report-note-excess", energy = whole(excess)));
         } else if row.verdict == Verdict::Unknown {
             of_year.push(t!(lang, "report-note-open", reason = reason(row.reason, lang)));
         }
@@ -180,7 +179,7 @@ fn of_import(import: &Import, zone: Option<&str>, lang: Lang) -> String {
         reason = reason.as_str(),
         source = source.as_str()
     );
-    let kwh = |wh: i64| grouped(thousandth(wh));
+    let kwh = |wh: i64| whole(thousandth(wh));
     if import.replaced.len() > REPLACED {
         let sum = |of: fn(&(Date, i64, i64)) -> i64| kwh(import.replaced.iter().map(of).sum());
         let (facility, it) = (sum(|day| day.1), sum(|day| day.2));
