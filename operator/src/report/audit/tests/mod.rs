@@ -255,13 +255,13 @@ fn audit() -> Audit {
         waiver("new", &["no-privilege"], &["shop"], later, ""),
     ];
     let mut work = Work::new(&compiled, Waivers::new(waivers, at()), &keep);
-    let mut session = Session::new(&compiled, Sight::Manifests, at());
+    let mut session = Session::new(&compiled, at());
     let objects = objects();
     for (place, (object, _)) in objects.iter().enumerate() {
         work.count();
         work.add(session.take(place, compiled.examine(object, at())));
     }
-    session.finish().for_each(|judged| work.add(judged));
+    session.finish(Sight::Manifests).for_each(|judged| work.add(judged));
     let attest = |clause: &str, until: &str| Attestation {
         clause: clause.to_owned(),
         applies_to: Vec::new(),
