@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     engine::{Active, Compiled},
-    pack::{Control, Each, ParameterKind},
+    pack::{About, Control, Each, ParameterKind, Variable},
     verdict::Waiver,
 };
 
@@ -77,8 +77,8 @@ impl fmt::Display for Undecided {
     }
 }
 
-/// Why a control is not decided at admission; `None` when it is.
-pub fn undecided(control: &Control) -> Option<Undecided> {
+/// Why a control of a pack is not decided at admission; `None` when it is. A shared expression that it uses counts as its own.
+pub fn undecided(control: &Control, about: &About) -> Option<Undecided> {
     if let Some(related) = control.related.first() {
         return Some(Undecided::Related(related.kind.clone()));
     }
@@ -91,8 +91,9 @@ pub fn undecided(control: &Control) -> Option<Undecided> {
     if let Some(undecided) = &control.admission {
         return Some(Undecided::Author(undecided.reason.en.clone()));
     }
-    let texts = [Some(&control.expression), Some(&control.message), control.condition.as_ref()];
-    for text in texts.into_iter().flatten() {
+    let wanted = wanted(control, &about.variables);
+    let shared = about.variables.iter().filter(|variable| wanted.contains(&variable.name));
+    for text in own(control).chain(shared.map(|variable| variable.expression.as_str())) {
         for (name, call) in [("selects", "selects("), ("flags", "flags("), ("certificates", "certificates(")]
         {
             if calls(text, call) {
@@ -104,6 +105,26 @@ pub fn undecided(control: &Control) -> Option<Undecided> {
         }
     }
     None
+}
+
+/// The expressions of a control.
+fn own(control: &Control) -> impl Iterator<Item = &str> {
+    [Some(control.expression.as_str()), Some(control.message.as_str()), control.condition.as_deref()]
+        .into_iter()
+        .flatten()
+}
+
+/// The names of the variables that a control uses, itself or by way of shared expressions.
+fn wanted(control: &Control, shared: &[Variable]) -> Vec<String> {
+    let mut wanted = Vec::new();
+    own(control).for_each(|text| text::variables(text, &mut wanted));
+    // A shared expression may use others; those are declared before it in the pack.
+    for variable in shared.iter().rev() {
+        if wanted.contains(&variable.name) {
+            text::variables(&variable.expression, &mut wanted);
+        }
+    }
+    wanted
 }
 
 fn calls(text: &str, call: &str) -> bool {
@@ -126,23 +147,19 @@ pub fn compile(
     scope: &Scope,
 ) -> Result<(Json, Json), Undecided> {
     let control = &active.control;
-    if let Some(undecided) = undecided(control) {
+    let about = &compiled
+        .packs
+        .get(active.pack)
+        .ok_or_else(|| Undecided::Author("its pack is not there".to_owned()))?
+        .pack
+        .about;
+    if let Some(undecided) = undecided(control, about) {
         return Err(undecided);
     }
     let name = policy_name(&scope.prefix, &control.id);
-    let about = compiled.packs.get(active.pack).map(|chosen| &chosen.pack.about);
     let mut variables: Vec<(String, String)> = Vec::new();
-    let mut wanted: Vec<String> = Vec::new();
-    let texts =
-        [Some(control.expression.as_str()), Some(control.message.as_str()), control.condition.as_deref()];
-    texts.into_iter().flatten().for_each(|text| text::variables(text, &mut wanted));
-    let shared = about.map(|about| about.variables.as_slice()).unwrap_or_default();
-    // A shared expression may use others; those are declared before it in the pack.
-    for variable in shared.iter().rev() {
-        if wanted.contains(&variable.name) {
-            text::variables(&variable.expression, &mut wanted);
-        }
-    }
+    let wanted = wanted(control, &about.variables);
+    let shared = about.variables.as_slice();
     if control.matches.pods {
         variables.push(("podSpec".into(), text::of_pod("object", "spec")));
         variables.push((
@@ -253,7 +270,10 @@ pub fn parameters(compiled: &Compiled, given: &crate::engine::Parameters) -> BTr
     for (name, parameter) in compiled
         .controls
         .iter()
-        .filter(|active| undecided(&active.control).is_none())
+        .filter(|active| {
+            let chosen = compiled.packs.get(active.pack);
+            chosen.is_some_and(|chosen| undecided(&active.control, &chosen.pack.about).is_none())
+        })
         .flat_map(|active| &active.control.parameters)
     {
         let value = given.get(name).filter(|value| parameter.kind.takes(value)).unwrap_or(&parameter.default);

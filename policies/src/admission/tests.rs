@@ -6,7 +6,7 @@ use crate::{
     pack::load,
 };
 
-const ABOUT: &str = "name: t\ntitle: {en: T, zh: T}\nstandard: S\nversion: '1'\nlevels: ['1']\nnote: {en: n, zh: n}\nvariables:\n- {name: loose, expression: \"variables.ports.size() > 1\"}\n- {name: strict, expression: \"!variables.loose\"}\n";
+const ABOUT: &str = "name: t\ntitle: {en: T, zh: T}\nstandard: S\nversion: '1'\nlevels: ['1']\nnote: {en: n, zh: n}\nvariables:\n- {name: loose, expression: \"variables.ports.size() > 1\"}\n- {name: strict, expression: \"!variables.loose\"}\n- {name: set, expression: \"flags(object.spec.containers[0])\"}\n- {name: quiet, expression: \"!('v' in variables.set)\"}\n";
 const REQUIREMENTS: &str = "- id: r\n  title: {en: t, zh: t}\n  summary: {en: s, zh: s}\n  type: Automatic\n  levels: {1: {clause: '1 a'}}\n";
 
 fn control(body: &str) -> Compiled {
@@ -200,5 +200,18 @@ fn every_text_that_is_made_can_be_parsed() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn what_only_banyan_has_is_seen_behind_shared_expressions() {
+    for expression in
+        ["'v' in variables.set", "variables.quiet", "flags(object.spec.containers[0]).size() > 0"]
+    {
+        let refused = policy(
+            &format!("match: {{kinds: [Pod]}}\nexpression: {}\nmessage: \"'m'\"\n", json!(expression)),
+            &[],
+        );
+        assert_eq!(refused, Err(Undecided::Function("flags")), "{expression}");
     }
 }

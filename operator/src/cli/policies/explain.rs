@@ -63,7 +63,7 @@ fn render(pack: &Pack, control: &Control, lang: Lang) -> Result<String, std::fmt
         let at = clauses(pack, control, &Level(level.clone()));
         line(t!(lang, "policies-at-level", level = level.as_str()), &at.join(", "))?;
     }
-    match admission::undecided(control) {
+    match admission::undecided(control, &pack.about) {
         None => line(t!(lang, "policies-admission"), &t!(lang, "policies-held"))?,
         Some(reason) => {
             line(

@@ -88,7 +88,7 @@ fn render(packs: &[&Pack], level: Option<&Level>, lang: Lang) -> String {
                 }
             };
             let Some(at) = at.filter(|clauses| !clauses.is_empty()) else { continue };
-            let held = if admission::undecided(control).is_none() {
+            let held = if admission::undecided(control, &pack.about).is_none() {
                 t!(lang, "policies-yes")
             } else {
                 t!(lang, "policies-no")
