@@ -5,5 +5,6 @@ pub mod admission;
 pub mod cel;
 pub mod crypto;
 pub mod engine;
+pub mod input;
 pub mod pack;
 pub mod verdict;
