@@ -232,11 +232,6 @@ fn advice(judgement: &Judgement, site: &Site, now: Timestamp) -> Option<AdviceWh
     })
 }
 
-/// Whole kWh, as the status has them.
-fn kwh(wh: i64) -> i64 {
-    (wh as f64 / 1000.0).round() as i64
-}
-
 /// Amounts of a reading's meters, by name.
 fn amounts(reading: &SiteReading) -> BTreeMap<&str, Amount> {
     reading

@@ -21,7 +21,7 @@ pub mod text;
 mod totals;
 
 pub use text::LedgerError;
-pub use totals::{ExtraTotal, Totals, lower};
+pub use totals::{ExtraTotal, Totals, lower, thousandth};
 
 /// Closed months that a ledger holds beside the present one: three years, so that last year can be reported on its last day
 /// of grace, and two years of another system's records be taken in.

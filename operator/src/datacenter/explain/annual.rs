@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{ToSpan, civil::Date};
 
-use super::{AnnualWhy, Because, BudgetWhy, LeftOut, Step, ThinMonth, kwh};
+use super::{AnnualWhy, Because, BudgetWhy, LeftOut, Step, ThinMonth};
 use crate::datacenter::{
     budget::Budget,
-    ledger::{Day, Flags},
+    ledger::{Day, Flags, thousandth},
     plan::Judgement,
     spec::Site,
     verdict::{GlidePath, MONTH_COVERAGE_PERCENT, MONTH_MINIMUM_DAYS, Tally, counts},
@@ -39,8 +39,8 @@ pub(super) fn annual(judgement: &Judgement, site: &Site) -> AnnualWhy {
     AnnualWhy {
         verdict: annual.verdict,
         reason: annual.reason,
-        facility_kilowatt_hours: kwh(annual.facility_wh),
-        it_kilowatt_hours: kwh(annual.it_wh),
+        facility_kilowatt_hours: thousandth(annual.facility_wh),
+        it_kilowatt_hours: thousandth(annual.it_wh),
         value: annual.pue,
         target: annual.target,
         from: annual.from,
@@ -131,7 +131,7 @@ fn steps(days: &[(Date, Option<&Day>)], glide: &GlidePath, minimum_coverage: f64
             from,
             max,
             days,
-            it_kilowatt_hours: kwh(it_wh),
+            it_kilowatt_hours: thousandth(it_wh),
             weight_percent: if all > 0 { it_wh as f64 / all as f64 * 100.0 } else { 0.0 },
         })
         .collect()
@@ -142,15 +142,15 @@ pub(super) fn budget(budget: &Budget, open: Date, next_hour: Option<f64>) -> Bud
     let days_left = i64::from((open.last_of_year() - open).get_days()) + 1;
     BudgetWhy {
         year: open.year(),
-        allowed_kilowatt_hours: kwh(budget.allowed_wh),
-        used_kilowatt_hours: kwh(budget.used_wh),
+        allowed_kilowatt_hours: thousandth(budget.allowed_wh),
+        used_kilowatt_hours: thousandth(budget.used_wh),
         burn_rates: budget.burn_rates.iter().map(|burn| (burn.window, burn.rate)).collect(),
         exhausted_on: budget.exhausted_on,
         year_end: budget.projection.map(|ahead| ahead.year_end),
         year_target: budget.projection.map(|ahead| ahead.target),
         required_for_rest_of_year: budget.required_for_rest_of_year,
         days_left,
-        it_expected_kilowatt_hours: kwh(budget.it_expected_wh),
+        it_expected_kilowatt_hours: thousandth(budget.it_expected_wh),
         next_hour,
     }
 }

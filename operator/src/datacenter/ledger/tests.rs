@@ -483,3 +483,9 @@ proptest! {
         let _ = Ledger::decode(&text);
     }
 }
+
+#[test]
+fn what_is_shown_is_rounded_half_away_from_zero() {
+    let shown = [0, 499, 500, 1_499, 1_500, -499, -500, -1_500, 999, i64::MAX].map(thousandth);
+    assert_eq!(shown, [0, 0, 1, 1, 2, 0, -1, -2, 1, i64::MAX / 1000 + 1]);
+}

@@ -57,6 +57,11 @@ pub fn lower(a: u8, b: u8) -> u8 {
     if a == 0 || (b != 0 && b < a) { b } else { a }
 }
 
+/// A sum as it is shown: whole kWh from Wh, L from mL, kg from g; halves away from zero.
+pub fn thousandth(amount: i64) -> i64 {
+    amount / 1000 + amount % 1000 / 500
+}
+
 /// An amount beside the PUE over the days that tell it, with the energy of the same days to set it against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtraTotal {

@@ -14,7 +14,7 @@ use crate::datacenter::{
     energy::Window,
     grade,
     indicators::{self, Indicators},
-    ledger::{Totals, lower},
+    ledger::{Totals, lower, thousandth},
     observe::Observation,
     site::{self, MeterInput},
     spec::Site,
@@ -88,8 +88,8 @@ pub(super) fn show(
         None => dc.spec.racks.as_ref().and_then(|racks| racks.in_use),
     };
     status.budget = budget.as_ref().map(|budget| BudgetStatus {
-        allowed_overhead_kilowatt_hours: kwh(budget.allowed_wh),
-        used_overhead_kilowatt_hours: kwh(budget.used_wh),
+        allowed_overhead_kilowatt_hours: thousandth(budget.allowed_wh),
+        used_overhead_kilowatt_hours: thousandth(budget.used_wh),
         burn_rates: budget
             .burn_rates
             .iter()
@@ -133,11 +133,6 @@ fn some(days: i64) -> Option<i64> {
     (days > 0).then_some(days)
 }
 
-/// Whole kWh.
-fn kwh(wh: i64) -> i64 {
-    (wh as f64 / 1000.0).round() as i64
-}
-
 fn day_text(date: Date) -> DayText {
     DayText(date.to_string())
 }
@@ -145,8 +140,8 @@ fn day_text(date: Date) -> DayText {
 fn month_status(month: &Totals) -> MonthStatus {
     MonthStatus {
         month: format!("{:04}-{:02}", month.from.year(), month.from.month()),
-        facility_kilowatt_hours: kwh(month.facility_wh),
-        it_kilowatt_hours: kwh(month.it_wh),
+        facility_kilowatt_hours: thousandth(month.facility_wh),
+        it_kilowatt_hours: thousandth(month.it_wh),
         value: month.pue().map(|pue| Decimal::rounded(pue, 4)),
         coverage_percent: i64::from(month.coverage / 100),
         imported_days: some(month.imported_days),

@@ -2,7 +2,7 @@
 
 use super::lines::Line;
 use crate::{
-    datacenter::ledger::{ExtraTotal, Totals},
+    datacenter::ledger::{ExtraTotal, Totals, thousandth},
     lang::Lang,
     report::{Cell, Column, Sheet, Shown},
     t,
@@ -142,13 +142,12 @@ impl Col {
     pub fn cell(self, line: &Line, lang: Lang) -> Cell {
         let totals = line.totals.as_ref();
         // Rounded once, from the sum: the figures of lines may add up to a kWh less or more than those of their sum.
-        let kilo = |amount: i64| thousandth(amount);
         let sum = |of: fn(&Totals) -> i64| {
-            Cell::whole(totals.filter(|totals| totals.days > 0).map(|totals| kilo(of(totals))))
+            Cell::whole(totals.filter(|totals| totals.days > 0).map(|totals| thousandth(of(totals))))
         };
         let extra = |of: fn(&Totals) -> &ExtraTotal| {
             let total = totals.map(of).filter(|total| total.days > 0);
-            Cell::whole(total.map(|total| kilo(total.amount)))
+            Cell::whole(total.map(|total| thousandth(total.amount)))
         };
         // A day that is marked is worth a figure; none is not.
         let marked = |days: i64| Cell::whole((days > 0).then_some(days));
@@ -186,12 +185,6 @@ impl Col {
             Self::Marks => Cell::text(marks(line, lang)),
         }
     }
-}
-
-/// kWh from Wh, L from mL, kg from g; halves away from zero.
-pub fn thousandth(amount: i64) -> i64 {
-    let half = if amount < 0 { -500 } else { 500 };
-    (amount + half) / 1000
 }
 
 /// What is to be known of the days of a line, in few words.

@@ -5,6 +5,7 @@ use jiff::{civil::Date, tz::TimeZone};
 
 use crate::{
     datacenter::{
+        ledger::thousandth,
         provenance::Batch,
         report::{CityRow, Import, Marks, Month, Report, Row, Run, SiteReport, Unreadable, days_in},
         verdict::reasons,
@@ -13,7 +14,7 @@ use crate::{
     t,
 };
 
-use super::columns::{Col, thousandth};
+use super::columns::Col;
 
 /// The month that holds `date`, such as `2026-03`.
 pub fn month_name(date: Date) -> String {
