@@ -45,14 +45,25 @@ impl Indexes {
             let _ = Index::<Job>::apply(&batch, object);
         }
         kueue::fill(client, &batch).await.context("ClusterQueues cannot be listed")?;
-        let owned = OwnedConfigMaps::new(FoundLedger::read);
-        let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
-        let listed = Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await;
-        let maps =
-            listed.with_context(|| format!("ledgers in namespace {namespace} cannot be listed"))?.items;
-        for object in &maps {
-            let _ = owned.apply(object.clone());
-        }
+        let (owned, maps) = owned(client, namespace).await?;
         Ok(Self { nodes: Arc::new(nodes), batch: Arc::new(batch), owned: Arc::new(owned), maps })
     }
+}
+
+/// Ledgers and marks, and the objects that they were read from. `namespace` is Banyan's.
+///
+/// # Errors
+/// When the objects cannot be listed. What cannot be read of one of them is told where its content is asked for.
+pub async fn owned(
+    client: &Client,
+    namespace: &str,
+) -> anyhow::Result<(OwnedConfigMaps<FoundLedger>, Vec<ConfigMap>)> {
+    let owned = OwnedConfigMaps::new(FoundLedger::read);
+    let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
+    let listed = Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await;
+    let maps = listed.with_context(|| format!("ledgers in namespace {namespace} cannot be listed"))?.items;
+    for object in &maps {
+        let _ = owned.apply(object.clone());
+    }
+    Ok((owned, maps))
 }

@@ -14,18 +14,15 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, ResourceExt, api::ListParams};
+use kube::ResourceExt as _;
 
 use crate::{
-    cli::{table, world},
+    cli::{indexes, table, world},
     datacenter::{
-        observe::FoundLedger,
         report::{self, Month, Report, Span, Subject, Unreadable, Year},
         spec::Site,
     },
-    index::{feed::Index as _, owned::OwnedConfigMaps},
-    kernel::plan::{FIELD_MANAGER, MANAGED_BY, Owner},
+    kernel::plan::Owner,
     lang::Lang,
     report::{Sheet, csv, xlsx},
     t,
@@ -135,13 +132,7 @@ async fn read(args: &Args) -> anyhow::Result<Vec<Subject>> {
         bail!("there are no DataCenters to report on");
     }
     sites.sort_by(|(a, _), (b, _)| a.cmp(b));
-
-    let ledgers = OwnedConfigMaps::new(FoundLedger::read);
-    let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
-    let maps = Api::<ConfigMap>::namespaced(client, &args.namespace).list(&ours).await;
-    for map in maps.with_context(|| format!("ledgers in namespace {} cannot be listed", args.namespace))? {
-        let _ = ledgers.apply(map);
-    }
+    let (ledgers, _) = indexes::owned(&client, &args.namespace).await?;
     Ok(sites
         .into_iter()
         .map(|(name, site)| {
