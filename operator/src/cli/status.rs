@@ -64,15 +64,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    if !args.names.is_empty() {
-        if let Some(missing) =
-            args.names.iter().find(|name| sites.iter().all(|site| site.name_any() != **name))
-        {
-            anyhow::bail!("there is no DataCenter {missing}");
-        }
-        sites.retain(|site| args.names.contains(&site.name_any()));
-    }
-    sites.sort_by_key(ResourceExt::name_any);
+    let sites = world::pick(sites, &args.names, ResourceExt::name_any)?;
     match args.output {
         Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(&sites)?))?,
         Output::Table if sites.is_empty() => eprintln!("{}", t!(lang, "status-none")),

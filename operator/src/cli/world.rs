@@ -69,6 +69,23 @@ pub async fn data_centers(client: &Client) -> anyhow::Result<Vec<DeserializeGuar
     }
 }
 
+/// Those of `sites` that are asked for by name, or all of them where none is, in the order of their names.
+///
+/// # Errors
+/// When one that is asked for is not among them.
+pub fn pick<T>(
+    mut sites: Vec<T>,
+    names: &[String],
+    name_of: impl Fn(&T) -> String,
+) -> anyhow::Result<Vec<T>> {
+    if let Some(missing) = names.iter().find(|name| sites.iter().all(|site| name_of(site) != **name)) {
+        bail!("there is no DataCenter {missing}");
+    }
+    sites.retain(|site| names.is_empty() || names.contains(&name_of(site)));
+    sites.sort_by_key(name_of);
+    Ok(sites)
+}
+
 impl World {
     /// Reads it. `namespace` is Banyan's.
     pub async fn read(client: Client, namespace: &str, told: Switches) -> anyhow::Result<Self> {
@@ -154,6 +171,16 @@ pub fn switch(args: &[String], name: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sites_are_picked_by_name_or_all_of_them() {
+        let pick = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            pick(vec!["b", "c", "a"], &names, |&site| site.to_owned()).map_err(|error| error.to_string())
+        };
+        assert_eq!((pick(&[]), pick(&["c", "b"])), (Ok(vec!["a", "b", "c"]), Ok(vec!["b", "c"])));
+        assert_eq!(pick(&["a", "d"]), Err("there is no DataCenter d".to_owned()));
+    }
 
     #[test]
     fn what_the_operator_was_told_is_read_from_its_arguments() {

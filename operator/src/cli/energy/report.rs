@@ -124,14 +124,10 @@ async fn read(args: &Args) -> anyhow::Result<Vec<Subject>> {
             Err(invalid) => (invalid.metadata.name.unwrap_or_default(), Err(invalid.error)),
         });
     }
-    if let Some(missing) = args.names.iter().find(|name| sites.iter().all(|(site, _)| site != *name)) {
-        bail!("there is no DataCenter {missing}");
-    }
-    sites.retain(|(name, _)| args.names.is_empty() || args.names.contains(name));
+    let sites = world::pick(sites, &args.names, |(name, _)| name.clone())?;
     if sites.is_empty() {
         bail!("there are no DataCenters to report on");
     }
-    sites.sort_by(|(a, _), (b, _)| a.cmp(b));
     let (ledgers, _) = indexes::owned(&client, &args.namespace).await?;
     Ok(sites
         .into_iter()
