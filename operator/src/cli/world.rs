@@ -58,13 +58,23 @@ pub struct World {
 /// # Errors
 /// When they cannot be listed. A cluster that does not know the kind is told of in plain words.
 pub async fn data_centers(client: &Client) -> anyhow::Result<Vec<DeserializeGuard<DataCenter>>> {
+    data_centers_if_known(client)
+        .await?
+        .context("this cluster does not know the kind DataCenter: Banyan's chart is not installed here")
+}
+
+/// As [`data_centers`]; none on a cluster that does not know the kind.
+///
+/// # Errors
+/// When they cannot be listed.
+pub async fn data_centers_if_known(
+    client: &Client,
+) -> anyhow::Result<Option<Vec<DeserializeGuard<DataCenter>>>> {
     let api: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
     match api.list(&ListParams::default()).await {
-        Ok(list) => Ok(list.items),
+        Ok(list) => Ok(Some(list.items)),
         // The answer has no Status, so no reason either: nothing serves the path.
-        Err(kube::Error::Api(status)) if status.code == 404 => {
-            bail!("this cluster does not know the kind DataCenter: Banyan's chart is not installed here")
-        }
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(error).context("DataCenters cannot be listed"),
     }
 }

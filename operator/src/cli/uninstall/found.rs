@@ -22,7 +22,7 @@ use kube::{
     core::{ApiResource, DeserializeGuard},
 };
 
-use super::super::indexes::Indexes;
+use super::super::{indexes::Indexes, world};
 use crate::{
     datacenter::{farewell, holds::Estate, marks::Mark},
     kernel::{
@@ -98,13 +98,9 @@ pub struct Found {
 impl Found {
     pub async fn read(client: &Client, namespace: &str) -> anyhow::Result<Self> {
         let indexes = Indexes::read(client, namespace).await?;
-        let guarded: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
-        let mut sites: Vec<Site> = match guarded.list(&ListParams::default()).await {
-            Ok(list) => list.into_iter().map(Site::read).collect(),
-            // The definition is gone, and with it every site. Nothing serves the path, so the answer has no reason.
-            Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-            Err(error) => return Err(error).context("DataCenters cannot be listed"),
-        };
+        // Where the definition is gone, every site went with it.
+        let listed = world::data_centers_if_known(client).await?.unwrap_or_default();
+        let mut sites: Vec<Site> = listed.into_iter().map(Site::read).collect();
         sites.sort_by(|a, b| a.name.cmp(&b.name));
         let mut there = Vec::new();
         for policy in policies() {
