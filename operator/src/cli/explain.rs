@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{
     print,
-    world::{Switches, World, connect},
+    world::{Switches, World, connect, now},
 };
 use crate::lang::Lang;
 
@@ -104,8 +104,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let wanted = wanted(&args.resources)?;
     let client = connect().await?;
     let world = World::read(client, &args.namespace, Switches::default()).await?;
-    // Whole seconds, as the API keeps them.
-    let now = Timestamp::from_second(args.now.unwrap_or_else(Timestamp::now).as_second())?;
+    let now = now(args.now)?;
     // Before anything is printed: a name that is wrong leaves stdout empty.
     let mut all = Vec::with_capacity(wanted.len());
     for (kind, name) in wanted {

@@ -21,7 +21,7 @@ use self::foreseen::{Change, Report, SCHEMA};
 use super::{
     manifest::{self, Document, Problem},
     print,
-    world::{Switches, World, connect},
+    world::{Switches, World, connect, now},
 };
 use crate::lang::Lang;
 
@@ -68,8 +68,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let client = connect().await?;
     let switches = Switches { enforcement: args.enforcement, freeze_growth: args.freeze_growth };
     let world = World::read(client, &args.namespace, switches).await?;
-    // Whole seconds, as the API keeps them.
-    let now = Timestamp::from_second(args.now.unwrap_or_else(Timestamp::now).as_second())?;
+    let now = now(args.now)?;
     let mut tried = Vec::new();
     for document in &documents {
         let (kind, name) = document.identity();

@@ -32,6 +32,14 @@ pub async fn connect() -> anyhow::Result<Client> {
     Client::try_default().await.context(NO_CLUSTER)
 }
 
+/// The instant that is asked for, or else that of the clock, in whole seconds, as the API keeps them.
+///
+/// # Errors
+/// Never for an instant that there is: its seconds are one too.
+pub fn now(asked: Option<Timestamp>) -> anyhow::Result<Timestamp> {
+    Ok(Timestamp::from_second(asked.unwrap_or_else(Timestamp::now).as_second())?)
+}
+
 /// What the operator may do in this installation, where the caller says it; read from its Deployment where not.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Switches {

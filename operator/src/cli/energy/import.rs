@@ -106,8 +106,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(2));
     }
     let client = world::connect().await?;
-    // Whole seconds, as the API keeps them.
-    let now = Timestamp::from_second(args.now.unwrap_or_else(Timestamp::now).as_second())?;
+    let now = world::now(args.now)?;
     let importer = Importer { client, args: &args, file: &file, source: source(&name), now };
     let (sites, mut problems) = importer.look().await?;
     problems.extend(file.problems.iter().cloned());
