@@ -20,10 +20,15 @@ use crate::{
         selector,
     },
     kernel::{
-        loan::{self, Field, Loan, Prior, Record, Term},
+        loan::{self, Field, Loan, Prior, Term},
         plan::{FINALIZER, ObjectRef, Own, Owner, Undo},
     },
 };
+
+mod standing;
+
+pub use standing::{StandingLoan, leftovers, on_loan, standing};
+use standing::{give_back, unreadable};
 
 /// Label that `PreferElsewhere` sets on Nodes.
 pub const AVOID_LABEL: &str = "banyan.dev/avoid";
@@ -134,11 +139,6 @@ pub fn terms(action: Action, kind: &str, site: &str) -> Vec<Term> {
     }
 }
 
-fn give_back(object: ObjectRef, action: Action, site: &str, why: &str) -> Undo {
-    let terms = terms(action, &object.resource.kind, site);
-    Undo::Return { object, action: name(action), terms, why: why.to_owned() }
-}
-
 /// The entries for a course of action.
 pub fn entries(
     dc: &DataCenter,
@@ -235,23 +235,6 @@ pub fn entries(
     entries
 }
 
-/// Everything that stands for `owner`, which is gone, to be given back.
-pub fn leftovers(estate: &Estate, owner: &Owner) -> Vec<Undo> {
-    on_loan(estate, owner, "its site is gone").into_iter().flatten().collect()
-}
-
-/// Everything that is on loan for `owner`, to be given back in this order: a group an action, none of them empty.
-pub fn on_loan(estate: &Estate, owner: &Owner, why: &str) -> Vec<Vec<Undo>> {
-    [Action::PreferElsewhere, Action::HoldBatch]
-        .into_iter()
-        .map(|action| {
-            let loans = standing(estate, owner, action);
-            loans.map(|loan| give_back(loan.object, action, &owner.name, why)).collect::<Vec<_>>()
-        })
-        .filter(|group| !group.is_empty())
-        .collect()
-}
-
 /// The action that something is taken back for.
 pub fn action_of(undo: &Undo) -> Option<Action> {
     let of = match undo {
@@ -266,62 +249,6 @@ pub fn action(of: &str) -> Option<Action> {
     [Action::HoldBatch, Action::PreferElsewhere, Action::FreezeGrowth]
         .into_iter()
         .find(|action| name(*action) == of)
-}
-
-type Belongs<'a> = Box<dyn Fn(&str, Option<&LabelSelector>) -> bool + 'a>;
-
-/// A loan that stands on an object.
-pub struct StandingLoan<'a> {
-    /// The object.
-    pub object: ObjectRef,
-    /// What is stored on it.
-    pub record: &'a Record,
-    /// Whether the object still belongs to the site of this name and selector.
-    pub belongs: Belongs<'a>,
-}
-
-/// Loans of `action` for `owner`.
-pub fn standing<'a>(
-    estate: &'a Estate,
-    owner: &Owner,
-    action: Action,
-) -> impl Iterator<Item = StandingLoan<'a>> + 'a {
-    let key = loan::annotation(&name(action));
-    let owner = owner.to_string();
-    let ours = move |loans: &'a [(String, Record)]| {
-        loans.iter().find(|(at, record)| *at == key && record.owner == owner).map(|(_, record)| record)
-    };
-    let ours_too = ours.clone();
-    let nodes = estate.nodes.iter().filter_map(move |node| {
-        let belongs: Belongs<'a> = Box::new(move |_, selector| has_node(selector, &node.labels));
-        Some(StandingLoan { object: node_object(node), record: ours(&node.loans)?, belongs })
-    });
-    let batch = estate.batch.iter().filter_map(move |entry| {
-        // Its owner may take back the consent at any time.
-        let belongs: Belongs<'a> =
-            Box::new(move |site, selector| entry.deferrable && has_batch(site, selector, entry));
-        Some(StandingLoan { object: entry.object.clone(), record: ours_too(&entry.loans)?, belongs })
-    });
-    nodes.chain(batch)
-}
-
-/// Objects of the site on which an action's loan stands that cannot be read, so that nobody knows for whom.
-fn unreadable<'a>(
-    estate: &'a Estate,
-    site: &'a str,
-    selector: Option<&'a LabelSelector>,
-    action: Action,
-) -> impl Iterator<Item = ObjectRef> + 'a {
-    let key = loan::annotation(&name(action));
-    let wrong = move |loans: &[(String, Record)]| {
-        loans.iter().any(|(at, record)| *at == key && !record.is_readable())
-    };
-    let wrong_too = wrong.clone();
-    let nodes =
-        estate.nodes.iter().filter(move |node| has_node(selector, &node.labels) && wrong(&node.loans));
-    let batch =
-        estate.batch.iter().filter(move |entry| has_batch(site, selector, entry) && wrong_too(&entry.loans));
-    nodes.map(node_object).chain(batch.map(|entry| entry.object.clone()))
 }
 
 /// A Node as it is referred to.
@@ -349,6 +276,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::kernel::loan::Record;
 
     fn dc() -> DataCenter {
         serde_json::from_value(json!({
