@@ -12,12 +12,13 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
-    fights,
+    fights, holds,
     observe::Observation,
     plan::{Judgement, blinding},
     site::{MeterInput, Side, SiteReading},
     spec::{Site, SpecError},
 };
+use crate::kernel::plan::Owner;
 
 mod annual;
 mod meters;
@@ -181,16 +182,9 @@ fn enforcement(facts: &Facts<'_>, site: &Site, live: &DataCenterStatus) -> Optio
 
 /// What is on loan for the site by an action.
 fn held(facts: &Facts<'_>, action: Action) -> Vec<String> {
-    let owner = format!("datacenter.{}", facts.dc.name_any());
-    let key = crate::kernel::loan::annotation(&super::holds::name(action));
-    let ours = |loans: &[(String, crate::kernel::loan::Record)]| {
-        loans.iter().any(|(at, record)| *at == key && record.owner == owner)
-    };
-    let estate = &facts.seen.estate;
-    let nodes =
-        estate.nodes.iter().filter(|node| ours(&node.loans)).map(|node| format!("Node {}", node.name));
-    let batch = estate.batch.iter().filter(|entry| ours(&entry.loans)).map(|entry| entry.object.to_string());
-    let mut objects: Vec<_> = nodes.chain(batch).collect();
+    let owner = Owner { kind: "datacenter", name: facts.dc.name_any() };
+    let standing = holds::standing(&facts.seen.estate, &owner, action);
+    let mut objects: Vec<_> = standing.map(|loan| loan.object.to_string()).collect();
     objects.sort_unstable();
     objects
 }
