@@ -20,7 +20,7 @@ pub const GROUP: &str = "banyan.dev";
 
 /// Every custom resource definition of the group, in the order of their names.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![v1alpha1::DataCenter::crd()]
+    vec![v1alpha1::DataCenter::crd(), v1alpha1::SecurityBaseline::crd(), v1alpha1::Waiver::crd()]
 }
 
 #[cfg(test)]

@@ -78,6 +78,18 @@ text_scalar! {
 }
 
 text_scalar! {
+    /// The id of a control: words, the same at every level.
+    ControlId, json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 48, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"
+    })
+}
+
+text_scalar! {
+    /// A sentence by a person for others to read. It has something in it.
+    Sentence, json_schema!({"type": "string", "maxLength": 1024, "pattern": r"\S"})
+}
+
+text_scalar! {
     /// A key inside a Secret or `ConfigMap`.
     DataKey, json_schema!({"type": "string", "minLength": 1, "maxLength": 253, "pattern": r"^[-._a-zA-Z0-9]+$"})
 }

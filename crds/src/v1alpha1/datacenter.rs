@@ -2,10 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DataCenterStatus, Meter, PrometheusServer};
+use super::{DataCenterStatus, Meter, PrometheusServer, selector::label_selector};
 use crate::values::{Day, Decimal, Duration, Instant, SecretKeyRef};
 
 /// A data centre: where it is, what it may draw, how its energy is metered, and what is done when it misses its target.
@@ -339,29 +339,4 @@ fn one_hour() -> Duration {
 
 const fn default_coverage() -> i64 {
     95
-}
-
-/// Kubernetes' own selector, with bounds, so that rules over it have a bounded cost.
-fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object",
-        "properties": {
-            "matchLabels": {
-                "type": "object", "maxProperties": 16,
-                "additionalProperties": {"type": "string", "maxLength": 63}
-            },
-            "matchExpressions": {
-                "type": "array", "maxItems": 16,
-                "items": {
-                    "type": "object",
-                    "required": ["key", "operator"],
-                    "properties": {
-                        "key": {"type": "string", "minLength": 1, "maxLength": 317},
-                        "operator": {"type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"]},
-                        "values": {"type": "array", "maxItems": 64, "items": {"type": "string", "maxLength": 63}}
-                    }
-                }
-            }
-        }
-    })
 }

@@ -26,7 +26,7 @@ pub fn tests() -> Vec<Test> {
 type Right = (&'static str, &'static str, &'static [&'static str], &'static str, &'static [&'static str]);
 
 /// Everything that the operator does, and why.
-const NEEDED: [Right; 13] = [
+const NEEDED: [Right; 15] = [
     // Its own resources; a patch sets and clears the finalizer.
     ("", "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
     ("", "banyan.dev", &["datacenters/status"], "", &["patch"]),
@@ -49,6 +49,21 @@ const NEEDED: [Right; 13] = [
         "admissionregistration.k8s.io",
         &["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"],
         "banyan-hold-batch",
+        &["get"],
+    ),
+    // Whether Waivers are held to four eyes.
+    (
+        "",
+        "admissionregistration.k8s.io",
+        &["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"],
+        "banyan-waiver-author",
+        &["get"],
+    ),
+    (
+        "",
+        "admissionregistration.k8s.io",
+        &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        "banyan-waiver-approval",
         &["get"],
     ),
     // Ledgers and marks of frozen sites; credentials that specs name.

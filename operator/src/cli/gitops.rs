@@ -3,11 +3,10 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use clap::{Subcommand, ValueEnum};
-use kube::CustomResourceExt as _;
 
 use super::print;
 
-/// The health of a `DataCenter`, as Argo CD asks for it.
+/// The health of any of Banyan's kinds, as Argo CD asks for it.
 pub const HEALTH: &str = include_str!("gitops/health.lua");
 
 /// Arguments of `banyan gitops`.
@@ -47,10 +46,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The kinds' health checks as data of `argocd-cm`. They all go by the same conventions, so that one script serves them.
 fn patch() -> String {
     let mut text = "data:\n".to_owned();
-    let names = banyan_crds::v1alpha1::DataCenter::crd().spec.names;
-    let _ = writeln!(text, "  resource.customizations.health.{}_{}: |", banyan_crds::GROUP, names.kind);
-    for line in HEALTH.lines() {
-        let _ = if line.is_empty() { writeln!(text) } else { writeln!(text, "    {line}") };
+    for crd in banyan_crds::all() {
+        let kind = crd.spec.names.kind;
+        let _ = writeln!(text, "  resource.customizations.health.{}_{kind}: |", banyan_crds::GROUP);
+        for line in HEALTH.lines() {
+            let _ = if line.is_empty() { writeln!(text) } else { writeln!(text, "    {line}") };
+        }
     }
     text
 }
@@ -60,8 +61,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_patch_holds_the_script_as_it_is() {
+    fn the_patch_holds_the_script_as_it_is_for_every_kind() {
         let patch: serde_json::Value = serde_yaml::from_str(&patch()).unwrap();
-        assert_eq!(patch["data"]["resource.customizations.health.banyan.dev_DataCenter"], HEALTH);
+        for kind in ["DataCenter", "SecurityBaseline", "Waiver"] {
+            assert_eq!(
+                patch["data"][format!("resource.customizations.health.banyan.dev_{kind}")],
+                HEALTH,
+                "{kind}"
+            );
+        }
+        assert_eq!(patch["data"].as_object().unwrap().len(), banyan_crds::all().len());
     }
 }

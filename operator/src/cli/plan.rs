@@ -75,13 +75,14 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
         let group =
             document.value["apiVersion"].as_str().unwrap_or_default().split('/').next().unwrap_or_default();
         if (group, kind) != (banyan_crds::GROUP, "DataCenter") {
-            eprintln!("{}: {kind} {name} is not Banyan's and is left out", document.file.display());
+            let whose = if group == banyan_crds::GROUP { "is no DataCenter" } else { "is not Banyan's" };
+            eprintln!("{}: {kind} {name} {whose} and is left out", document.file.display());
             continue;
         }
         tried.push((document, dry_run(&world, document).await));
     }
     if tried.is_empty() {
-        anyhow::bail!("none of the manifests is a resource of {}", banyan_crds::GROUP);
+        anyhow::bail!("none of the manifests is a DataCenter of {}", banyan_crds::GROUP);
     }
     // As they will be together: two of one file may be in each other's way.
     let wanted = || tried.iter().filter_map(|(_, tried)| tried.as_ref().ok());

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use banyan_crds::v1alpha1::DataCenter;
+use banyan_crds::v1alpha1::{DataCenter, SecurityBaseline, Waiver};
 use clap::ValueEnum;
 use kube::ResourceExt;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
@@ -107,7 +107,7 @@ fn look<'a>(
             Found::Unheard(fault) => vec![document.problem(&fault.field, words(&fault.what, lang))],
             Found::Ours(definition) => match checked(definition, document, lang) {
                 Ok(site) => {
-                    sites.push((document, site));
+                    sites.extend(site.map(|site| (document, site)));
                     Vec::new()
                 }
                 Err(problems) => problems,
@@ -145,20 +145,41 @@ fn look<'a>(
     (Report { valid: problems.is_empty(), documents: looked, problems }, left_out)
 }
 
-/// What the API server would keep and the operator can read, or everything that is wrong.
-fn checked(definition: &Definition, document: &Document, lang: Lang) -> Result<DataCenter, Vec<Problem>> {
+/// Whether the API server would keep it and the operator can read it, or everything that is wrong. A site comes back, because sites are
+/// looked at together as well.
+fn checked(
+    definition: &Definition,
+    document: &Document,
+    lang: Lang,
+) -> Result<Option<DataCenter>, Vec<Problem>> {
     let kept: Value = definition.check(&document.value).map_err(|faults| {
         faults
             .iter()
             .map(|fault| document.problem(&fault.field, words(&fault.what, lang)))
             .collect::<Vec<_>>()
     })?;
-    let site: DataCenter =
-        serde_json::from_value(kept).map_err(|error| vec![document.problem("", error.to_string())])?;
-    match Site::read(&site.spec) {
-        Ok(_) => Ok(site),
-        Err(error) => Err(vec![document.problem(&error.path, error.message)]),
+    match definition.kind.as_str() {
+        "SecurityBaseline" => read::<SecurityBaseline>(kept, document).map(|_| None),
+        "Waiver" => {
+            let waiver: Waiver = read(kept, document)?;
+            // The admission policy refuses it, whoever sends it.
+            match waiver.spec.approval {
+                Some(_) => Err(vec![document.problem("spec.approval", t!(lang, "validate-approval"))]),
+                None => Ok(None),
+            }
+        }
+        _ => {
+            let site: DataCenter = read(kept, document)?;
+            match Site::read(&site.spec) {
+                Ok(_) => Ok(Some(site)),
+                Err(error) => Err(vec![document.problem(&error.path, error.message)]),
+            }
+        }
     }
+}
+
+fn read<K: DeserializeOwned>(kept: Value, document: &Document) -> Result<K, Vec<Problem>> {
+    serde_json::from_value(kept).map_err(|error| vec![document.problem("", error.to_string())])
 }
 
 fn text(report: &Report, lang: Lang) -> String {
@@ -255,6 +276,51 @@ spec:
         assert_eq!(
             told(&format!("{SITE}---\n{SITE}")),
             ["a.yaml:9: metadata.name: DataCenter a is there a second time"]
+        );
+    }
+
+    #[test]
+    fn baselines_and_waivers_are_looked_at_by_their_own_rules() {
+        let baseline = "apiVersion: banyan.dev/v1alpha1
+kind: SecurityBaseline
+metadata: { name: a }
+spec:
+  level: 3
+  profile: S3A2G3
+  packs: [mlps]
+  parameters: { registries: [harbor.city.example/], days: 30, strict: true, zone: a }
+";
+        let waiver = "apiVersion: banyan.dev/v1alpha1
+kind: Waiver
+metadata: { name: a }
+spec:
+  baselineName: city
+  controls: [pod-privileged-container]
+  match: { namespaces: [video] }
+  reason: the driver needs it
+  expires: \"2027-01-31T00:00:00Z\"
+";
+        assert_eq!(told(&format!("{baseline}---\n{waiver}---\n{SITE}")), [""; 0]);
+        assert_eq!(
+            told(&baseline.replace("S3A2G3", "S2A2G3")),
+            ["a.yaml:6: spec.profile: the higher one of S and A in a profile is the level"]
+        );
+        assert_eq!(
+            told(&baseline.replace("zone: a", "zone: { a: b }")),
+            ["a.yaml:8: spec.parameters.zone: has to be of the type string, integer, boolean or array"]
+        );
+        assert_eq!(
+            told(&waiver.replace("namespaces: [video]", "")),
+            [
+                "a.yaml:7: spec.match: an empty match would waive the controls for everything: name namespaces, kinds or names"
+            ]
+        );
+        let approved = format!("{waiver}  approval: {{ by: chen, at: \"2026-11-01T00:00:00Z\" }}\n");
+        assert_eq!(
+            told(&approved),
+            [
+                "a.yaml:10: spec.approval: is not part of a manifest: another person writes it with `banyan waiver approve`"
+            ]
         );
     }
 

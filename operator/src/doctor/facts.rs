@@ -61,6 +61,10 @@ pub struct Policies {
     pub freeze: (bool, bool),
     /// `HoldBatch`: policy and binding.
     pub hold: (bool, bool),
+    /// The policy that records who wrote a Waiver, and its binding.
+    pub author: (bool, bool),
+    /// The policy that holds Waivers to four eyes, and its binding.
+    pub approval: (bool, bool),
 }
 
 /// The operator's Deployment.

@@ -182,6 +182,20 @@ fn policies(found: Policies, freeze_growth: Option<bool>) -> Vec<(Verdict, Findi
         2 => all.push((Verdict::Warn, Finding::PolicyLeftOut { action })),
         _ => all.push((Verdict::Fail, Finding::PolicyMissing { objects: hold, action })),
     }
+    let mut waivers = missing(
+        found.author,
+        ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"],
+        super::look::AUTHOR_POLICY,
+    );
+    waivers.extend(missing(
+        found.approval,
+        ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
+        super::look::APPROVAL_POLICY,
+    ));
+    if !waivers.is_empty() {
+        // Whatever else there is: an approval is then anybody's who may change Waivers.
+        all.push((Verdict::Fail, Finding::WaiversUnguarded { objects: waivers }));
+    }
     if all.is_empty() {
         all.push((Verdict::Pass, Finding::PoliciesInPlace));
     }
@@ -291,7 +305,7 @@ mod tests {
     #[test]
     fn a_policy_without_its_binding_fails_and_one_that_was_left_out_is_known() {
         let all = |freeze, hold, flag| {
-            policies(Policies { freeze, hold }, flag)
+            policies(Policies { freeze, hold, author: (true, true), approval: (true, true) }, flag)
                 .into_iter()
                 .map(|(verdict, _)| verdict)
                 .collect::<Vec<_>>()
@@ -305,6 +319,26 @@ mod tests {
         assert_eq!(all(both, both, Some(false)), [Verdict::Warn]);
         assert_eq!(all(both, none, Some(true)), [Verdict::Warn]);
         assert_eq!(all(both, (true, false), Some(true)), [Verdict::Fail]);
+    }
+
+    #[test]
+    fn waivers_are_guarded_by_both_policies_with_their_bindings() {
+        let both = (true, true);
+        for (author, approval, lacking) in [
+            (both, both, 0),
+            ((true, false), both, 1),
+            (both, (false, true), 1),
+            ((false, false), (false, false), 4),
+        ] {
+            let found = policies(Policies { freeze: both, hold: both, author, approval }, Some(true));
+            match (&found[0], lacking) {
+                ((Verdict::Pass, Finding::PoliciesInPlace), 0) => {}
+                ((Verdict::Fail, Finding::WaiversUnguarded { objects }), lacking) => {
+                    assert_eq!(objects.len(), lacking, "{objects:?}");
+                }
+                (other, _) => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -35,6 +35,10 @@ use super::{
 pub const FREEZE_POLICY: &str = "banyan-freeze-growth";
 /// Name of the policy of `HoldBatch` and of its binding.
 pub const HOLD_POLICY: &str = "banyan-hold-batch";
+/// Name of the policy that records who wrote a Waiver, and of its binding.
+pub const AUTHOR_POLICY: &str = "banyan-waiver-author";
+/// Name of the policy that holds Waivers to four eyes, and of its binding.
+pub const APPROVAL_POLICY: &str = "banyan-waiver-approval";
 /// Name of the lease.
 const LEASE: &str = "banyan";
 /// Questions that are asked at once.
@@ -230,6 +234,14 @@ pub async fn policies(client: &Client) -> Answer<Policies> {
         hold: (
             there!(MutatingAdmissionPolicy, HOLD_POLICY),
             there!(MutatingAdmissionPolicyBinding, HOLD_POLICY),
+        ),
+        author: (
+            there!(MutatingAdmissionPolicy, AUTHOR_POLICY),
+            there!(MutatingAdmissionPolicyBinding, AUTHOR_POLICY),
+        ),
+        approval: (
+            there!(ValidatingAdmissionPolicy, APPROVAL_POLICY),
+            there!(ValidatingAdmissionPolicyBinding, APPROVAL_POLICY),
         ),
     })
 }

@@ -197,6 +197,11 @@ pub enum Finding {
         /// The action that it would carry out.
         action: &'static str,
     },
+    /// An object of the policies that hold Waivers to four eyes is missing.
+    WaiversUnguarded {
+        /// Kind and name.
+        objects: Vec<String>,
+    },
     /// What is scraped and alerted by is there.
     Monitored,
     /// The cluster has no Prometheus Operator.

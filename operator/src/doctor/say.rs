@@ -88,6 +88,9 @@ pub fn seen(lang: Lang, found: &Found) -> String {
         }
         Finding::PolicyLeftOut { action } => t!(lang, "doctor-policy-left-out", action = *action),
         Finding::PolicyUnused { action } => t!(lang, "doctor-policy-unused", action = *action),
+        Finding::WaiversUnguarded { objects } => {
+            t!(lang, "doctor-waivers-unguarded", objects = text(objects))
+        }
         Finding::Monitored => t!(lang, "doctor-monitored"),
         Finding::NotServed => t!(lang, "doctor-not-served"),
         Finding::MonitoringMissing { kinds } => {
@@ -131,7 +134,9 @@ pub fn remedy(lang: Lang, found: &Found) -> Option<String> {
         Finding::Skewed { .. } => t!(lang, "doctor-do-clock"),
         Finding::NobodyLeads { .. } | Finding::NotReady { .. } => t!(lang, "doctor-do-pods"),
         Finding::NoDeployment => t!(lang, "doctor-do-install"),
-        Finding::PolicyMissing { .. } => t!(lang, "doctor-do-upgrade-chart"),
+        Finding::PolicyMissing { .. } | Finding::WaiversUnguarded { .. } => {
+            t!(lang, "doctor-do-upgrade-chart")
+        }
         Finding::PolicyLeftOut { action: "HoldBatch" } => t!(lang, "doctor-do-hold-batch"),
         Finding::PolicyUnused { .. } => t!(lang, "doctor-do-freeze-growth"),
         Finding::NotServed => t!(lang, "doctor-do-rules"),

@@ -104,6 +104,11 @@ pub fn of_schema(error: &ValidationError<'_>) -> Fault {
         ValidationErrorKind::MinLength { limit } => What::TooShort(*limit),
         ValidationErrorKind::MaxLength { limit } => What::TooLong(*limit),
         ValidationErrorKind::MinItems { limit } => What::TooFew(*limit),
+        // Of a value that may be one of several types, and no object.
+        ValidationErrorKind::MaxProperties { limit: 0 } | ValidationErrorKind::MinProperties { .. } => {
+            What::Type("string, integer, boolean or array".to_owned())
+        }
+        ValidationErrorKind::MultipleOf { .. } => What::Type("integer".to_owned()),
         ValidationErrorKind::MaxItems { limit } | ValidationErrorKind::MaxProperties { limit } => {
             What::TooMany(*limit)
         }

@@ -19,12 +19,13 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DynamicObject, ListParams},
-    core::{ApiResource, DeserializeGuard},
+    core::{ApiResource, DeserializeGuard, GroupVersionKind},
 };
 
 use super::super::{indexes::Indexes, world};
 use crate::{
     datacenter::{farewell, holds::Estate, marks::Mark},
+    doctor::look,
     kernel::{
         executor::Inventory as _,
         loan::Record,
@@ -44,12 +45,17 @@ pub fn policies() -> Vec<ObjectRef> {
         name: name.to_owned(),
         uid: None,
     };
-    let (freeze, hold) = ("banyan-freeze-growth", "banyan-hold-batch");
+    let (freeze, hold) = (look::FREEZE_POLICY, look::HOLD_POLICY);
+    let (author, approval) = (look::AUTHOR_POLICY, look::APPROVAL_POLICY);
     vec![
         named(ApiResource::erase::<ValidatingAdmissionPolicyBinding>(&()), freeze),
         named(ApiResource::erase::<MutatingAdmissionPolicyBinding>(&()), hold),
+        named(ApiResource::erase::<MutatingAdmissionPolicyBinding>(&()), author),
+        named(ApiResource::erase::<ValidatingAdmissionPolicyBinding>(&()), approval),
         named(ApiResource::erase::<ValidatingAdmissionPolicy>(&()), freeze),
         named(ApiResource::erase::<MutatingAdmissionPolicy>(&()), hold),
+        named(ApiResource::erase::<MutatingAdmissionPolicy>(&()), author),
+        named(ApiResource::erase::<ValidatingAdmissionPolicy>(&()), approval),
     ]
 }
 
@@ -91,6 +97,8 @@ pub struct Found {
     pub indexes: Indexes,
     pub sites: Vec<Site>,
     pub policies: Vec<ObjectRef>,
+    /// Every resource of the kinds beside sites.
+    pub others: Vec<ObjectRef>,
     pub definitions: Vec<ObjectRef>,
     pub deployment: Option<Deployment>,
 }
@@ -106,6 +114,10 @@ impl Found {
         for policy in policies() {
             there.extend(present(client, policy).await?);
         }
+        let mut others = Vec::new();
+        for crd in banyan_crds::all().iter().filter(|crd| crd.spec.names.kind != DataCenter::kind(&())) {
+            others.extend(resources(client, crd).await?);
+        }
         let mut definitions = Vec::new();
         for name in banyan_crds::all().into_iter().filter_map(|crd| crd.metadata.name) {
             let resource = ApiResource::erase::<CustomResourceDefinition>(&());
@@ -119,7 +131,7 @@ impl Found {
             .into_iter()
             .find(runs_banyan);
         let namespace = namespace.to_owned();
-        Ok(Self { namespace, indexes, sites, policies: there, definitions, deployment })
+        Ok(Self { namespace, indexes, sites, policies: there, others, definitions, deployment })
     }
 
     /// Names of sites, those that are gone among them, for which something may stand.
@@ -193,7 +205,8 @@ impl Found {
             name: map.name_any(),
             uid: map.uid(),
         });
-        sites.chain(ledgers).chain(self.definitions.iter().cloned()).collect()
+        let others = self.others.iter().cloned();
+        sites.chain(ledgers).chain(others).chain(self.definitions.iter().cloned()).collect()
     }
 
     /// The ledgers: what Banyan made and what is no mark.
@@ -220,6 +233,30 @@ impl Found {
 /// The site called `name` as an owner.
 pub fn owner(name: &str) -> Owner {
     Owner { kind: KIND, name: name.to_owned() }
+}
+
+/// Every resource of a kind of ours; none where the kind is not served.
+async fn resources(client: &Client, crd: &CustomResourceDefinition) -> anyhow::Result<Vec<ObjectRef>> {
+    let (spec, names) = (&crd.spec, &crd.spec.names);
+    let Some(version) = spec.versions.iter().find(|version| version.storage) else { return Ok(Vec::new()) };
+    let resource = ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(&spec.group, &version.name, &names.kind),
+        &names.plural,
+    );
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    match api.list_metadata(&ListParams::default()).await {
+        Ok(list) => Ok(list
+            .into_iter()
+            .map(|found| ObjectRef {
+                resource: resource.clone(),
+                namespace: None,
+                name: found.name_any(),
+                uid: found.uid(),
+            })
+            .collect()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be listed", names.plural)),
+    }
 }
 
 /// The object with its uid, if it is there.

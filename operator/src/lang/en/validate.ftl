@@ -24,3 +24,4 @@ validate-too-large = may be at most { $limit }
 validate-twice = another item of the list has the same key or value
 validate-same-name = { $kind } { $name } is there a second time
 validate-same-cluster = site { $site } has the same cluster id
+validate-approval = is not part of a manifest: another person writes it with `banyan waiver approve`

@@ -18,3 +18,4 @@ validate-too-large = 不得大于 { $limit }
 validate-twice = 列表中已有相同的键或值
 validate-same-name = { $kind } { $name } 重复出现
 validate-same-cluster = 数据中心 { $site } 的集群 ID 与此相同
+validate-approval = 不属于清单内容：须由另一人用 `banyan waiver approve` 写入
