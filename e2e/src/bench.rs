@@ -8,10 +8,13 @@
 //!   against a client that makes the same writes and nothing else.
 //! - `steady`: what the operator costs once nothing changes any more: memory, requests to Prometheus, writes.
 //! - `arithmetic`: how fast readings become energy.
+//! - `audit`: how fast manifests are judged, against only parsing them, and with how much memory.
 
 mod arithmetic;
+mod audit;
 mod bare;
 mod convergence;
+mod objects;
 mod scene;
 mod steady;
 
@@ -21,8 +24,12 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 /// What is measured, with the domain that its figures belong to: `make bench ONLY=<either>` takes both.
-pub const PARTS: [(&str, &str); 3] =
-    [("energy", "arithmetic"), ("datacenter", "convergence"), ("datacenter", "steady")];
+pub const PARTS: [(&str, &str); 4] = [
+    ("energy", "arithmetic"),
+    ("datacenter", "convergence"),
+    ("datacenter", "steady"),
+    ("policies", "audit"),
+];
 
 /// A figure, as it is printed: one JSON object a line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,12 +94,15 @@ impl Scale {
 /// thing has no figure.
 pub async fn run(only: Option<&str>, scale: Scale, mut tell: impl FnMut(Figure)) -> Result<()> {
     let wanted = PARTS.map(|(domain, part)| only.is_none_or(|only| only == domain || only == part));
-    let [arithmetic, convergence, steady] = wanted;
+    let [arithmetic, convergence, steady, audit] = wanted;
     if !wanted.contains(&true) {
         bail!("there is nothing called {} to measure: {PARTS:?}", only.unwrap_or_default());
     }
     if arithmetic {
         arithmetic::measure().into_iter().for_each(&mut tell);
+    }
+    if audit {
+        audit::measure().await?.into_iter().for_each(&mut tell);
     }
     if convergence {
         convergence::measure(scale).await?.into_iter().for_each(&mut tell);

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. Only the result goes to stdout, which is the trail for `banyan run`; logs and
 //! remarks go to stderr.
 
+mod audit;
 mod completion;
 mod crds;
 mod doctor;
@@ -8,6 +9,7 @@ mod energy;
 mod explain;
 mod gitops;
 mod indexes;
+mod inputs;
 pub mod manifest;
 mod plan;
 mod policies;
@@ -69,6 +71,8 @@ enum Command {
     Energy(energy::Args),
     /// Check the installation. Exit code 0: sound, 1: something fails, 2: not everything could be looked at.
     Doctor(doctor::Args),
+    /// Judge manifests or a cluster by policy packs. Exit code 0: nothing at or above the threshold, 1: findings, 2: an error, or not everything could be read.
+    Audit(audit::Args),
     /// Packs of controls: list, explain, test.
     Policies(policies::Args),
     /// Print the custom resource definitions.
@@ -108,6 +112,7 @@ pub fn main() -> ExitCode {
             Command::Explain(args) => explain::run(args, lang).await,
             Command::Energy(args) => energy::run(args, lang).await,
             Command::Doctor(args) => doctor::run(args, lang).await,
+            Command::Audit(args) => Box::pin(audit::run(args, lang)).await,
             Command::Policies(args) => policies::run(&args, lang),
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
@@ -145,8 +150,13 @@ fn log_to_stderr(format: LogFormat, serving: bool) {
 
 /// Writes a result to stdout. A closed pipe (`banyan status | head`) is no error.
 fn print(text: &str) -> anyhow::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same of a result that may be no text.
+fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match std::io::stdout().lock().write_all(bytes) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(Into::into),
     }

@@ -47,6 +47,7 @@ macro_rules! areas {
 }
 
 areas![
+    "audit-run",
     "audit",
     "doctor",
     "explain",

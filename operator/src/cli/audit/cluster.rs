@@ -1,0 +1,112 @@
+//! Reading a cluster for an audit: the kinds that its controls need, page by page, and what could not be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use http::Request;
+use kube::{Client, api::ListParams, core::ApiResource, discovery::Discovery};
+use serde_json::Value;
+use tokio::sync::mpsc::Sender;
+
+/// Objects asked for at once.
+const PAGE: u32 = 500;
+
+/// How the objects of a kind are listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// `group/Kind`.
+    pub key: String,
+    /// Where.
+    pub resource: ApiResource,
+}
+
+/// A kind that could not be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unread {
+    /// `group/Kind`.
+    pub key: String,
+    /// What the API server said.
+    pub why: String,
+}
+
+/// The wanted kinds that the API server serves, in its preferred version. What it does not serve does not exist, which is known.
+///
+/// # Errors
+/// When the API server cannot be asked.
+pub async fn served(client: &Client, wanted: &BTreeSet<String>) -> anyhow::Result<Vec<Served>> {
+    let discovery = Discovery::new(client.clone())
+        .run_aggregated()
+        .await
+        .context("the API server does not say what it serves")?;
+    let mut found = BTreeMap::new();
+    for group in discovery.groups() {
+        for (resource, _) in group.recommended_resources() {
+            let key = if resource.group.is_empty() {
+                resource.kind.clone()
+            } else {
+                format!("{}/{}", resource.group, resource.kind)
+            };
+            if wanted.contains(&key) {
+                found.entry(key.clone()).or_insert(Served { key, resource });
+            }
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Lists the objects of a kind and hands them on page by page. A kind that may not be listed is told, and the rest goes on.
+///
+/// # Errors
+/// When nobody takes the objects any more.
+pub async fn list(
+    client: &Client,
+    served: &Served,
+    to: &Sender<Vec<Value>>,
+) -> anyhow::Result<Option<Unread>> {
+    let url = path(&served.resource);
+    let mut next: Option<String> = None;
+    loop {
+        let mut parameters = ListParams::default().limit(PAGE);
+        parameters.continue_token = next.take();
+        let request: Request<Vec<u8>> = match kube::api::Request::new(url.as_str()).list(&parameters) {
+            Ok(request) => request,
+            Err(error) => return Ok(Some(Unread { key: served.key.clone(), why: error.to_string() })),
+        };
+        let mut page: Value = match client.request(request).await {
+            Ok(page) => page,
+            Err(error) => {
+                let why = match error {
+                    kube::Error::Api(status) => status.message.clone(),
+                    other => other.to_string(),
+                };
+                return Ok(Some(Unread { key: served.key.clone(), why }));
+            }
+        };
+        next = page["metadata"]["continue"].as_str().filter(|token| !token.is_empty()).map(str::to_owned);
+        let Some(items) = page["items"].as_array_mut().map(std::mem::take) else {
+            return Ok(Some(Unread { key: served.key.clone(), why: "the answer is no list".to_owned() }));
+        };
+        to.send(items.into_iter().map(|item| typed(item, &served.resource)).collect()).await?;
+        if next.is_none() {
+            return Ok(None);
+        }
+    }
+}
+
+/// The items of a built-in kind's list do not say what they are.
+fn typed(mut item: Value, resource: &ApiResource) -> Value {
+    if let Some(map) = item.as_object_mut() {
+        map.insert("apiVersion".to_owned(), resource.api_version.clone().into());
+        map.insert("kind".to_owned(), resource.kind.clone().into());
+    }
+    item
+}
+
+/// Where a kind's objects of all namespaces are listed.
+fn path(resource: &ApiResource) -> String {
+    if resource.group.is_empty() {
+        format!("/api/{}/{}", resource.version, resource.plural)
+    } else {
+        format!("/apis/{}/{}/{}", resource.group, resource.version, resource.plural)
+    }
+}

@@ -1,0 +1,187 @@
+//! The flow of an audit: batches come in, every core parses and judges, one thread puts the verdicts together.
+//!
+//! At any time a few batches are in memory, the parts of objects that other verdicts depend on, and the findings that are kept; never the input.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use banyan_policies::{
+    engine::{Compiled, Examined, Outcome, Session, Sight},
+    input::{self, Document, Limits},
+    verdict::{Audit, Input, Origin, Waivers, Work, conclude},
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Batches that wait for a core, and results that wait to be put together.
+const WAITING: usize = 16;
+
+/// Objects as they are read.
+pub enum Batch {
+    /// Documents of manifests, in the order of the files.
+    Documents(Vec<Document>),
+    /// Objects of a cluster or a snapshot.
+    Objects(Vec<Value>),
+    /// What could not be read, in words.
+    Faults(Vec<String>),
+}
+
+/// How an audit is made.
+pub struct Plan<'a> {
+    /// The controls.
+    pub compiled: &'a Compiled,
+    /// The waivers.
+    pub waivers: Waivers,
+    /// What is told beside the objects.
+    pub input: &'a Input,
+    /// The instant.
+    pub now: Timestamp,
+    /// Told of every object that was judged, for the progress on a terminal.
+    pub judged: &'a AtomicUsize,
+}
+
+/// One object that was judged, and where its findings stand.
+struct Seen {
+    examined: Examined,
+    origin: Option<(Arc<str>, usize)>,
+    /// Lines of the places of its findings, in their order.
+    lines: Vec<Option<usize>>,
+}
+
+/// What became of one batch.
+struct Done {
+    number: usize,
+    seen: Vec<Seen>,
+    faults: Vec<String>,
+}
+
+/// Objects of one batch, so that the place of an object is known without waiting for the batches before.
+const STRIDE: usize = 1 << 24;
+
+/// Audits everything that `batches` brings, on all cores. `sight` is asked when everything has been read: only then it is known what could not be.
+pub fn run(
+    plan: Plan<'_>,
+    batches: impl Iterator<Item = Batch> + Send,
+    sight: impl FnOnce() -> Sight,
+) -> Audit {
+    let Plan { compiled, waivers, input, now, judged } = plan;
+    let mut work = Work::new(compiled, waivers, &input.keep);
+    let mut session = Session::new(compiled, now);
+    let mut origins: HashMap<usize, (Arc<str>, usize)> = HashMap::new();
+    let mut lines: HashMap<(usize, usize), Vec<Option<usize>>> = HashMap::new();
+    let mut faults: Vec<(usize, String)> = Vec::new();
+    let cores = thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    thread::scope(|scope| {
+        let (to_judge, waiting) = sync_channel::<(usize, Batch)>(WAITING);
+        let (to_gather, done) = sync_channel::<Done>(WAITING);
+        let waiting = Arc::new(Mutex::new(waiting));
+        scope.spawn(move || {
+            for (number, batch) in batches.enumerate() {
+                if to_judge.send((number, batch)).is_err() {
+                    break;
+                }
+            }
+        });
+        for _ in 0..cores {
+            let (waiting, to_gather) = (Arc::clone(&waiting), to_gather.clone());
+            scope.spawn(move || judge(compiled, now, &input.keep, &waiting, &to_gather));
+        }
+        drop(to_gather);
+        for Done { number, seen, faults: wrong } in done {
+            judged.fetch_add(seen.len(), Ordering::Relaxed);
+            faults.extend(wrong.into_iter().map(|fault| (number, fault)));
+            for (item, seen) in seen.into_iter().enumerate() {
+                let place = number.saturating_mul(STRIDE).saturating_add(item);
+                work.count();
+                let Seen { examined, origin, lines: at } = seen;
+                let keeps = examined.findings.iter().any(|finding| input.keep.contains(&finding.outcome));
+                if let Some(origin) = origin.filter(|_| keeps || examined.pending.is_some()) {
+                    origins.insert(place, origin);
+                }
+                let judged = session.take(place, examined);
+                let mut rest = at.into_iter();
+                for finding in judged.findings.iter().filter(|finding| input.keep.contains(&finding.outcome))
+                {
+                    let here: Vec<Option<usize>> = rest.by_ref().take(finding.places.len()).collect();
+                    if here.iter().any(Option::is_some) {
+                        lines.insert((place, finding.control), here);
+                    }
+                }
+                work.add(judged);
+            }
+        }
+    });
+    let sight = sight();
+    session.finish(sight).for_each(|judged| work.add(judged));
+    let mut audit = conclude(work, input, now);
+    for object in &mut audit.objects {
+        object.origin =
+            origins.get(&object.place).map(|(file, line)| Origin { file: file.to_string(), line: *line });
+        for finding in &mut object.findings {
+            if let Some(at) = lines.get(&(object.place, finding.control)) {
+                finding.places.iter_mut().zip(at).for_each(|(place, line)| place.line = *line);
+            }
+        }
+    }
+    faults.sort();
+    audit.faults = faults.into_iter().map(|(_, fault)| fault).collect();
+    audit
+}
+
+fn judge(
+    compiled: &Compiled,
+    now: Timestamp,
+    keep: &[Outcome],
+    waiting: &Mutex<Receiver<(usize, Batch)>>,
+    to_gather: &SyncSender<Done>,
+) {
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((number, batch)) = next else { return };
+        let mut done = Done { number, seen: Vec::new(), faults: Vec::new() };
+        match batch {
+            Batch::Faults(faults) => done.faults = faults,
+            Batch::Objects(objects) => {
+                let seen = |object: &Value| Seen {
+                    examined: compiled.examine(object, now),
+                    origin: None,
+                    lines: Vec::new(),
+                };
+                done.seen = objects.iter().map(seen).collect();
+            }
+            Batch::Documents(documents) => {
+                for document in &documents {
+                    let parsed = input::parse(document, &Limits::default());
+                    done.faults.extend(parsed.faults.iter().map(ToString::to_string));
+                    for object in &parsed.objects {
+                        let examined = compiled.examine(&object.value, now);
+                        let places = examined
+                            .findings
+                            .iter()
+                            .filter(|finding| keep.contains(&finding.outcome))
+                            .flat_map(|finding| &finding.places);
+                        let lines = places
+                            .map(|place| (!place.path.is_empty()).then(|| object.line(document, &place.path)))
+                            .collect();
+                        done.seen.push(Seen {
+                            examined,
+                            origin: Some((Arc::clone(&document.file), object.line(document, ""))),
+                            lines,
+                        });
+                    }
+                }
+            }
+        }
+        if to_gather.send(done).is_err() {
+            return;
+        }
+    }
+}
