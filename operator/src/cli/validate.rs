@@ -239,7 +239,7 @@ spec:
 ";
 
     fn told(text: &str) -> Vec<String> {
-        let documents = manifest::parse(Path::new("a.yaml"), text).unwrap();
+        let documents = manifest::parse(Path::new("a.yaml"), text.as_bytes()).unwrap();
         let (report, _) = look(&Definition::all().unwrap(), &documents, Vec::new(), Lang::En);
         assert_eq!(report.valid, report.problems.is_empty());
         report.problems.iter().map(ToString::to_string).collect()
@@ -327,7 +327,7 @@ spec:
     #[test]
     fn what_is_not_ours_is_left_out() {
         let text = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: n }}\n---\n{SITE}");
-        let documents = manifest::parse(Path::new("a.yaml"), &text).unwrap();
+        let documents = manifest::parse(Path::new("a.yaml"), text.as_bytes()).unwrap();
         let (report, left_out) = look(&Definition::all().unwrap(), &documents, Vec::new(), Lang::En);
         assert_eq!((report.documents.len(), left_out.len()), (1, 1));
         assert_eq!(text_of(&report), "a.yaml:5: DataCenter a: valid\n");

@@ -336,6 +336,10 @@ impl Cutter {
         let mut at = from;
         let mut kept = from;
         while let Some(byte) = piece.get(at) {
+            if !self.brackets.string && json_byte(*byte) {
+                at += 1;
+                continue;
+            }
             let inside = self.brackets;
             let state = &mut self.brackets;
             if inside.string {
@@ -370,8 +374,8 @@ impl Cutter {
                         state.text.0 = self.text.len() + (at + 1 - kept);
                     }
                 }
-                b':' if state.depth == 1 => state.key = true,
-                b',' if state.depth == 1 => state.key = false,
+                b':' => state.key |= state.depth == 1,
+                b',' => state.key &= state.depth != 1,
                 b'{' | b'[' => {
                     let items = *byte == b'[' && state.depth == 1 && state.key && state.items.is_none();
                     state.depth += 1;
@@ -411,7 +415,6 @@ impl Cutter {
                         return self.open(piece, at + 1);
                     }
                 }
-                byte if json_byte(*byte) => {}
                 _ => return self.no_json(piece, kept),
             }
             at += 1;
@@ -559,9 +562,9 @@ impl Cutter {
     }
 }
 
-/// Bytes of JSON outside of texts: white space, punctuation, numbers, and the letters of true, false and null.
+/// Bytes of JSON outside of texts that nothing hangs on: white space, numbers, and the letters of true, false and null.
 fn json_byte(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b'0'..=b'9' | b'+' | b'-' | b'.' | b'E')
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'0'..=b'9' | b'+' | b'-' | b'.' | b'E')
         || matches!(byte, b'a' | b'e' | b'f' | b'l' | b'n' | b'r' | b's' | b't' | b'u')
 }
 

@@ -95,6 +95,11 @@ pub enum Reason {
     /// A key that has no form in JSON.
     #[error("parsing YAML: {0} cannot be a key")]
     Key(&'static str),
+    /// A plain text within brackets, such as `{a:}` or `[?a]`, that YAML 1.2 and `kubectl` read differently.
+    #[error(
+        "parsing YAML: kubectl reads {0:?} here otherwise than YAML 1.2; put quotes around it, and a space after a colon"
+    )]
+    Unclear(String),
     /// `<<` with something else than a mapping or a list of mappings.
     #[error("parsing YAML: << wants a mapping or a list of mappings")]
     Merge,

@@ -48,6 +48,11 @@ pub(super) enum Step<'p> {
 }
 
 impl Step<'_> {
+    /// A step of a JSON pointer, which does not tell items from members.
+    pub(super) fn of_pointer(text: &str) -> Self {
+        Self::Field(Cow::Owned(text.replace("~1", "/").replace("~0", "~")))
+    }
+
     /// Appends the step to a path.
     pub(super) fn append(&self, path: &mut String) {
         use fmt::Write as _;
@@ -82,8 +87,7 @@ impl Step<'_> {
 /// The steps of a path. What cannot be read as a step ends it: the nearest place that is known is asked for anyway.
 fn steps(path: &str) -> Vec<Step<'_>> {
     if let Some(pointer) = path.strip_prefix('/') {
-        let step = |name: &'_ str| Step::Field(Cow::Owned(name.replace("~1", "/").replace("~0", "~")));
-        return pointer.split('/').map(step).collect();
+        return pointer.split('/').map(Step::of_pointer).collect();
     }
     let mut steps = Vec::new();
     let mut rest = path;

@@ -27,7 +27,7 @@ use std::{fmt, sync::Arc};
 pub use cut::Reader;
 pub use fault::{Fault, Reason};
 pub use locate::locate;
-pub use parse::{Object, Parsed, parse, values};
+pub use parse::{Object, Parsed, line, parse, values};
 
 /// What one input may cost. The defaults are far above what an API server would take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The objects of a document.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::{Document, Fault, Limits, Part, Reason, Syntax, json, locate::Step, yaml};
@@ -16,14 +18,27 @@ pub struct Object {
 impl Object {
     /// Line of the file for a path within this object, or for as much of it as there is.
     pub fn line(&self, document: &Document, path: &str) -> usize {
-        let full = match (self.path.as_str(), path.trim_start_matches('.')) {
-            ("", path) => path.to_owned(),
-            (own, "") => own.to_owned(),
-            (own, path) if path.starts_with('[') => format!("{own}{path}"),
-            (own, path) => format!("{own}.{path}"),
-        };
-        super::locate(document, &full).unwrap_or(document.line)
+        line(document, &self.path, path)
     }
+}
+
+/// Line of the file for a path within the object at the path `own`, or for as much of it as there is.
+pub fn line(document: &Document, own: &str, path: &str) -> usize {
+    let path = path.strip_prefix('/').map_or_else(
+        || Cow::Borrowed(path.trim_start_matches('.')),
+        |pointer| {
+            let mut dotted = String::new();
+            pointer.split('/').for_each(|step| Step::of_pointer(step).append(&mut dotted));
+            Cow::Owned(dotted)
+        },
+    );
+    let full = match (own, path.as_ref()) {
+        ("", path) => path.to_owned(),
+        (own, "") => own.to_owned(),
+        (own, path) if path.starts_with('[') => format!("{own}{path}"),
+        (own, path) => format!("{own}.{path}"),
+    };
+    super::locate(document, &full).unwrap_or(document.line)
 }
 
 /// What a document gave.

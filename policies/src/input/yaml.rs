@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
-use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Tag};
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, StructureStyle, Tag};
 use serde_json::{Map, Value, map::Entry};
 
 use super::{
@@ -22,7 +22,7 @@ const COST: usize = 64;
 pub(super) fn read(document: &Document, limits: &Limits) -> Result<Value, Fault> {
     let text = document.text.strip_prefix('\u{feff}').unwrap_or(&document.text);
     let mut builder =
-        Builder { limits, stack: Vec::new(), anchors: HashMap::new(), nodes: 0, copied: 0, root: None };
+        Builder { text, limits, stack: Vec::new(), anchors: HashMap::new(), nodes: 0, copied: 0, root: None };
     for event in events(text) {
         let (event, span) = event.map_err(|error| {
             let marker = error.marker();
@@ -30,7 +30,7 @@ pub(super) fn read(document: &Document, limits: &Limits) -> Result<Value, Fault>
             document.fault(marker.line(), marker.col(), Reason::Syntax { syntax: Syntax::Yaml, message })
         })?;
         let tag = span.tag_start();
-        builder.take(event, span.start).map_err(|wrong| {
+        builder.take(event, span.start, span.end).map_err(|wrong| {
             let Wrong { at, reason } = wrong;
             let at = if matches!(reason, Reason::Tag(_)) { tag.unwrap_or(at) } else { at };
             let reason = match reason {
@@ -59,6 +59,7 @@ struct Wrong {
 }
 
 struct Builder<'l> {
+    text: &'l str,
     limits: &'l Limits,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
@@ -93,6 +94,8 @@ impl Weight {
 /// A collection that is being read.
 struct Frame {
     collection: Collection,
+    /// Whether it is written with brackets.
+    flow: bool,
     anchor: usize,
     start: Marker,
     weight: Weight,
@@ -114,7 +117,7 @@ enum Key {
 }
 
 impl Builder<'_> {
-    fn take(&mut self, event: Event<'_>, at: Marker) -> Result<(), Wrong> {
+    fn take(&mut self, event: Event<'_>, at: Marker, end: Marker) -> Result<(), Wrong> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
@@ -133,6 +136,9 @@ impl Builder<'_> {
                 };
                 let weight = Weight { nodes: 1, bytes: COST + text.len() };
                 self.count(1, at)?;
+                if plain && self.stack.last().is_some_and(|frame| frame.flow) && self.unclear(&text, end) {
+                    return Err(Wrong { at, reason: Reason::Unclear(text.into_owned()) });
+                }
                 if let Some(key) = self.key_wanted() {
                     let name = match scalar {
                         Scalar::Text => text.into_owned(),
@@ -156,22 +162,24 @@ impl Builder<'_> {
                 }
                 self.put(value, weight, at)
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 self.open(anchor, tag.as_deref(), "map", at)?;
                 let collection = Collection::Mapping { map: Map::new(), key: None, merged: None };
                 self.stack.push(Frame {
                     collection,
+                    flow: style == StructureStyle::Flow,
                     anchor,
                     start: at,
                     weight: Weight { nodes: 1, bytes: COST },
                 });
                 Ok(())
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 self.open(anchor, tag.as_deref(), "seq", at)?;
                 let collection = Collection::List(Vec::new());
                 self.stack.push(Frame {
                     collection,
+                    flow: style == StructureStyle::Flow,
                     anchor,
                     start: at,
                     weight: Weight { nodes: 1, bytes: COST },
@@ -200,6 +208,14 @@ impl Builder<'_> {
             Some(Frame { collection: Collection::Mapping { key: key @ None, .. }, .. }) => Some(key),
             _ => None,
         }
+    }
+
+    /// Whether libyaml, and so `kubectl`, reads a plain text within brackets otherwise: a colon that touches a bracket or a comma, as in
+    /// `{a:}`, belongs to the text there, and a question mark before the text, as in `[?a]`, does not.
+    fn unclear(&mut self, text: &str, end: Marker) -> bool {
+        let after = end.byte_offset().and_then(|at| self.text.as_bytes().get(at..));
+        let touches = matches!(after, Some([b':', b',' | b'[' | b']' | b'{' | b'}', ..]));
+        text.starts_with('?') || (touches && self.key_wanted().is_some())
     }
 
     /// A collection begins.
