@@ -104,7 +104,7 @@ SOAK_CASES ?= 20000
 SOAK_ROUNDS ?= 5
 .PHONY: soak
 soak: build ## Run the long forms of fuzzing and races (SOAK_CASES a property, SOAK_ROUNDS of the races)
-	PROPTEST_CASES=$(SOAK_CASES) $(CARGO) test --release -p banyan --lib
+	PROPTEST_CASES=$(SOAK_CASES) $(CARGO) test --release -p banyan -p banyan-policies --lib
 	for round in $$(seq $(SOAK_ROUNDS)); do for race in crash leader; do \
 		$(CARGO) test --workspace --test e2e -- $$race || exit 1; done; done
 

@@ -1,9 +1,11 @@
-//! Files, folders and standard input as a stream of documents: walked in order, unpacked where they are gzip, opened one at a time.
+//! `[FILE|DIR|-]…`: every document of files, folders and standard input, one after the other, so that no more than one is held however
+//! many there are.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, File},
-    io::{self, BufReader, Read},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,196 +13,336 @@ use std::{
 use banyan_policies::input::{Document, Fault, Limits, Reader, Reason};
 use flate2::read::MultiGzDecoder;
 
-/// Bytes that a packed file may unpack to: a gzip bomb ends here.
-const UNPACKED: u64 = 4 << 30;
-/// Levels of folders.
-const DEEPEST: usize = 64;
-
-/// The documents of files, folders and standard input (`-`), in the order in which they are named; of a folder in the order of names. Files in
-/// folders count when they end in `.yaml`, `.yml` or `.json`, also with `.gz`; hidden ones and links to folders do not. A file that is named
-/// counts whatever its name is.
-pub fn documents(paths: Vec<PathBuf>) -> Documents {
-    Documents { waiting: paths.into_iter().map(|path| Entry { path, depth: 0 }).collect(), open: None }
+/// What a packed file may unpack to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpacking {
+    /// Bytes at most.
+    pub most: u64,
+    /// Bytes for each packed one at most, once there are more than `free`. Manifests that differ in names only reach about 50.
+    pub ratio: u64,
+    /// Bytes below which the ratio does not matter.
+    pub free: u64,
 }
 
-/// See [`documents`]. What cannot be read is an error in its place, and the rest follows.
-pub struct Documents {
-    waiting: VecDeque<Entry>,
-    open: Option<Reader<Box<dyn Read + Send>>>,
-}
-
-struct Entry {
-    path: PathBuf,
-    /// 0 for what was named.
-    depth: usize,
-}
-
-impl Iterator for Documents {
-    type Item = Result<Document, Fault>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(reader) = &mut self.open {
-                if let Some(next) = reader.next() {
-                    return Some(next);
-                }
-                self.open = None;
-            }
-            let entry = self.waiting.pop_front()?;
-            if let Err(error) = self.open(&entry) {
-                return Some(Err(fault(&entry.path, &error)));
-            }
-        }
+impl Default for Unpacking {
+    fn default() -> Self {
+        Self { most: 8 << 30, ratio: 200, free: 64 << 20 }
     }
 }
 
-impl Documents {
-    fn open(&mut self, entry: &Entry) -> io::Result<()> {
-        let Entry { path, depth } = entry;
-        if path.as_os_str() == "-" && *depth == 0 {
-            self.open = Some(reader("-", Box::new(io::stdin()))?);
-            return Ok(());
-        }
-        // What was named may be a link; what lies in a folder may lead in circles.
-        let about = if *depth == 0 { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
-        if about.is_dir() {
-            if *depth >= DEEPEST {
-                return Err(io::Error::other(format!("folders are nested deeper than {DEEPEST}")));
+/// The documents of what was named on the command line. What cannot be read is a fault, and the rest is read.
+pub struct Inputs {
+    limits: Limits,
+    unpacking: Unpacking,
+    /// What is still to be read, the next last.
+    pending: Vec<Pending>,
+    /// Folders that were entered, as the file system knows them: a link does not lead into one again.
+    entered: BTreeSet<PathBuf>,
+    current: Option<Reader<Box<dyn Read + Send>>>,
+    stdin: bool,
+    files: usize,
+}
+
+/// Something to read.
+struct Pending {
+    path: PathBuf,
+    /// Whether it was named by the user and not found in a folder: then it is read whatever it is called.
+    named: bool,
+}
+
+impl Inputs {
+    /// Reads `paths` in their order; `-` is standard input, and folders are read with everything below them, by name.
+    pub fn new(paths: &[PathBuf], limits: Limits, unpacking: Unpacking) -> Self {
+        let pending = paths.iter().rev().map(|path| Pending { path: path.clone(), named: true }).collect();
+        Self { limits, unpacking, pending, entered: BTreeSet::new(), current: None, stdin: false, files: 0 }
+    }
+
+    /// Files that were opened so far, standard input included.
+    pub fn files(&self) -> usize {
+        self.files
+    }
+
+    /// Opens a file, or puts what a folder has in its place.
+    fn open(&mut self, next: &Pending) -> Result<(), Reason> {
+        let path = next.path.as_path();
+        if next.named && path == Path::new("-") {
+            if std::mem::replace(&mut self.stdin, true) {
+                return Err(Reason::Io("- is named a second time, but there is one standard input".into()));
             }
-            let mut inner: Vec<PathBuf> =
-                fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-            inner.retain(|path| !hidden(path));
-            inner.sort();
-            for path in inner.into_iter().rev() {
-                self.waiting.push_front(Entry { path, depth: depth + 1 });
+            return self.start(path, Box::new(io::stdin()));
+        }
+        // What a link leads to decides, as for whoever opens it.
+        let metadata = fs::metadata(path).map_err(io_reason)?;
+        if metadata.is_dir() {
+            return self.enter(path);
+        }
+        // A pipe is read when it is named, as in `banyan audit <(helm template …)`, and would block when it merely lies there.
+        if !next.named && !metadata.is_file() {
+            return Ok(());
+        }
+        let file = File::open(path).map_err(io_reason)?;
+        self.start(path, Box::new(file))
+    }
+
+    fn start(&mut self, path: &Path, mut inner: Box<dyn Read + Send>) -> Result<(), Reason> {
+        self.files += 1;
+        let mut head = Vec::with_capacity(GZIP.len());
+        inner.by_ref().take(GZIP.len() as u64).read_to_end(&mut head).map_err(io_reason)?;
+        let packed = head == GZIP;
+        let whole = io::Cursor::new(head).chain(inner);
+        let inner: Box<dyn Read + Send> =
+            if packed { Box::new(Unpacked::new(whole, self.unpacking)) } else { Box::new(whole) };
+        self.current = Some(Reader::new(inner, name(path), self.limits));
+        Ok(())
+    }
+
+    /// Puts what a folder has before everything else.
+    fn enter(&mut self, path: &Path) -> Result<(), Reason> {
+        if !self.entered.insert(fs::canonicalize(path).map_err(io_reason)?) {
+            return Ok(());
+        }
+        let mut found = Vec::new();
+        for entry in fs::read_dir(path).map_err(io_reason)? {
+            let entry = entry.map_err(io_reason)?;
+            if !hidden(&entry.file_name()) {
+                found.push(entry);
             }
-            return Ok(());
         }
-        let link_to_file = about.is_symlink() && fs::metadata(path).is_ok_and(|about| about.is_file());
-        if *depth > 0 && !((about.is_file() || link_to_file) && is_manifest(path)) {
-            return Ok(());
+        found.sort_by_key(fs::DirEntry::file_name);
+        for entry in found.into_iter().rev() {
+            let path = entry.path();
+            // A link that leads nowhere is left alone unless it is called like a manifest.
+            let folder = fs::metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+            if folder || is_manifest(&path) {
+                self.pending.push(Pending { path, named: false });
+            }
         }
-        self.open = Some(reader(&path.display().to_string(), Box::new(File::open(path)?))?);
         Ok(())
     }
 }
 
-fn hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
+impl Iterator for Inputs {
+    type Item = Result<Document, Fault>;
 
-fn is_manifest(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending))
-}
-
-/// A reader that unpacks what begins as gzip does.
-fn reader(name: &str, mut from: Box<dyn Read + Send>) -> io::Result<Reader<Box<dyn Read + Send>>> {
-    let mut head = [0; 2];
-    let mut read = 0;
-    while let Some(rest) = head.get_mut(read..).filter(|rest| !rest.is_empty()) {
-        match from.read(rest) {
-            Ok(0) => break,
-            Ok(more) => read += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(reader) = &mut self.current {
+                if let Some(read) = reader.next() {
+                    return Some(read);
+                }
+                self.current = None;
+            }
+            let next = self.pending.pop()?;
+            if let Err(reason) = self.open(&next) {
+                return Some(Err(Fault { file: name(&next.path), line: 1, column: 1, reason }));
+            }
         }
     }
-    let packed = head == [0x1f, 0x8b];
-    let whole = io::Cursor::new(head.get(..read).unwrap_or_default().to_vec()).chain(from);
-    let from: Box<dyn Read + Send> = if packed {
-        Box::new(Bounded { inner: MultiGzDecoder::new(BufReader::new(whole)), left: UNPACKED })
-    } else {
-        Box::new(whole)
+}
+
+fn name(path: &Path) -> Arc<str> {
+    path.display().to_string().into()
+}
+
+fn io_reason(error: io::Error) -> Reason {
+    Reason::Io(error.to_string())
+}
+
+fn hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether a file that was found in a folder is called like a manifest.
+fn is_manifest(path: &Path) -> bool {
+    let ends = |path: &Path, ends: &[&str]| {
+        path.extension().is_some_and(|end| ends.iter().any(|known| end.eq_ignore_ascii_case(known)))
     };
-    Ok(Reader::new(from, name, Limits::default()))
+    let unpacked = if ends(path, &["gz"]) { path.with_extension("") } else { path.to_owned() };
+    ends(&unpacked, &["yaml", "yml", "json"])
 }
 
-/// Fails instead of going on for ever.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
+/// The first bytes of a gzip file.
+const GZIP: [u8; 2] = [0x1F, 0x8B];
+
+/// A gzip file as it unpacks, until it is more than anybody has manifests.
+struct Unpacked<R> {
+    inner: MultiGzDecoder<Counted<R>>,
+    limits: Unpacking,
+    written: u64,
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl<R: Read> Unpacked<R> {
+    fn new(inner: R, limits: Unpacking) -> Self {
+        Self { inner: MultiGzDecoder::new(Counted { inner, read: 0 }), limits, written: 0 }
+    }
+}
+
+impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Unpacking { most, ratio, free } = self.limits;
         let read = self.inner.read(buffer)?;
-        self.left = self
-            .left
-            .checked_sub(read as u64)
-            .ok_or_else(|| io::Error::other(format!("it unpacks to more than {UNPACKED} bytes")))?;
+        self.written += read as u64;
+        let packed = self.inner.get_ref().read;
+        if self.written > most {
+            return Err(io::Error::other(format!("it unpacks to more than {most} bytes")));
+        }
+        if self.written > free && self.written / ratio > packed {
+            return Err(io::Error::other(format!("it unpacks to more than {ratio} times its size")));
+        }
         Ok(read)
     }
 }
 
-fn fault(path: &Path, error: &io::Error) -> Fault {
-    Fault {
-        file: Arc::from(path.display().to_string()),
-        line: 1,
-        column: 1,
-        reason: Reason::Io(error.to_string()),
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    read: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read += read as u64;
+        Ok(read)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{io::Write as _, os::unix::fs::symlink};
 
+    use banyan_policies::input::parse;
     use flate2::{Compression, write::GzEncoder};
+    use tempfile::TempDir;
 
     use super::*;
 
-    fn read(folder: &Path, names: &[&str]) -> (Vec<String>, Vec<String>) {
-        let paths = names.iter().map(|name| folder.join(name)).collect();
-        let (mut texts, mut faults) = (Vec::new(), Vec::new());
-        for next in documents(paths) {
-            match next {
-                Ok(document) => texts.push(document.text.trim().to_owned()),
-                Err(fault) => faults.push(fault.to_string().replace(&format!("{}/", folder.display()), "")),
-            }
-        }
-        (texts, faults)
+    fn pod(name: &str) -> String {
+        format!("apiVersion: v1\nkind: Pod\nmetadata: {{ name: {name} }}\n")
     }
 
     fn packed(text: &[u8]) -> Vec<u8> {
-        let mut to = GzEncoder::new(Vec::new(), Compression::default());
-        to.write_all(text).unwrap();
-        to.finish().unwrap()
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
     }
 
-    #[test]
-    fn folders_are_walked_in_order_and_what_is_named_counts_whatever_it_is_called() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        fs::create_dir_all(root.join("b/.hidden")).unwrap();
-        for (name, text) in [
-            ("a.yaml", "a: 1\n---\na: 2\n".as_bytes().to_vec()),
-            ("b/c.yml", b"c: 1\n".to_vec()),
-            ("b/d.json.gz", packed(b"{\"d\": 1}")),
-            ("b/e.txt", b"e: 1\n".to_vec()),
-            ("b/.f.yaml", b"f: 1\n".to_vec()),
-            ("b/.hidden/g.yaml", b"g: 1\n".to_vec()),
-        ] {
-            fs::write(root.join(name), text).unwrap();
+    fn folder(files: &[(&str, &[u8])]) -> TempDir {
+        let folder = TempDir::new().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
         }
-        std::os::unix::fs::symlink(root, root.join("b/loop")).unwrap();
-        let (texts, faults) = read(root, &["."]);
-        assert_eq!(
-            (texts, faults),
-            (vec!["a: 1".to_owned(), "a: 2".into(), "c: 1".into(), "{\"d\": 1}".into()], vec![])
-        );
-        let (texts, faults) = read(root, &["b/e.txt", "missing.yaml", "a.yaml"]);
-        assert_eq!(texts, ["e: 1", "a: 1", "a: 2"]);
-        assert!(faults[0].starts_with("missing.yaml:1:1: reading the input: "), "{faults:?}");
+        folder
+    }
+
+    /// Names of the objects, and faults without the folder's own path.
+    fn read(folder: &TempDir, paths: &[&str], unpacking: Unpacking) -> (Vec<String>, Vec<String>) {
+        let paths: Vec<PathBuf> = paths.iter().map(|path| folder.path().join(path)).collect();
+        let (mut names, mut faults) = (Vec::new(), Vec::new());
+        let own = format!("{}/", folder.path().display());
+        for document in Inputs::new(&paths, Limits::default(), unpacking) {
+            let parsed = document.map(|document| parse(&document, &Limits::default()));
+            match parsed {
+                Ok(parsed) => {
+                    let name =
+                        |value: &serde_json::Value| value["metadata"]["name"].as_str().unwrap().to_owned();
+                    names.extend(parsed.objects.iter().map(|object| name(&object.value)));
+                    faults.extend(parsed.faults.iter().map(|fault| fault.to_string().replace(&own, "")));
+                }
+                Err(fault) => faults.push(fault.to_string().replace(&own, "")),
+            }
+        }
+        (names, faults)
     }
 
     #[test]
-    fn a_truncated_archive_gives_what_it_has_and_a_fault() {
-        let folder = tempfile::tempdir().unwrap();
-        let whole = packed(b"a: 1\n---\nb: 2\n");
-        fs::write(folder.path().join("t.gz"), whole.get(..whole.len() - 6).unwrap()).unwrap();
-        let (_, faults) = read(folder.path(), &["t.gz"]);
-        assert_eq!(faults.len(), 1, "{faults:?}");
+    fn folders_are_read_by_name_with_what_is_below_them() {
+        let folder = folder(&[
+            ("d/b.yaml", pod("b").as_bytes()),
+            ("d/a/z.yml", pod("a-z").as_bytes()),
+            ("d/c.JSON", br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}"#),
+            ("d/e.yaml.gz", &packed(pod("e").as_bytes())),
+            ("d/.hidden.yaml", pod("hidden").as_bytes()),
+            ("d/.git/f.yaml", pod("git").as_bytes()),
+            ("d/readme.txt", pod("text").as_bytes()),
+            ("d/x.tar.gz", b"no"),
+        ]);
+        let usual = Unpacking::default();
+        assert_eq!(read(&folder, &["d"], usual), (["a-z", "b", "c", "e"].map(str::to_owned).into(), vec![]));
+        // What is named is read whatever it is called, and in the order in which it is named.
+        let named = ["d/readme.txt", "d/.hidden.yaml", "d/b.yaml"];
+        assert_eq!(read(&folder, &named, usual).0, ["text", "hidden", "b"]);
+    }
+
+    #[test]
+    fn links_do_not_lead_in_circles() {
+        let folder = folder(&[("d/a.yaml", pod("a").as_bytes()), ("e/b.yaml", pod("b").as_bytes())]);
+        let path = folder.path();
+        symlink(path.join("d"), path.join("d/again")).unwrap();
+        symlink(path, path.join("d/up")).unwrap();
+        symlink(path.join("d/gone"), path.join("d/gone.yaml")).unwrap();
+        symlink(path.join("e/b.yaml"), path.join("d/link.yaml")).unwrap();
+        let (names, faults) = read(&folder, &["d"], Unpacking::default());
+        assert_eq!(names, ["a", "b", "b"], "the link to a file, and the folder above by its link");
+        assert_eq!(faults, ["d/gone.yaml:1:1: reading the input: No such file or directory (os error 2)"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_the_rest_is_read() {
+        let folder =
+            folder(&[("a.yaml", pod("a").as_bytes()), ("b.yaml", b"a: ["), ("c.yaml", pod("c").as_bytes())]);
+        let (names, faults) =
+            read(&folder, &["a.yaml", "none.yaml", "b.yaml", "c.yaml"], Unpacking::default());
+        assert_eq!(names, ["a", "c"]);
+        assert_eq!(faults[0], "none.yaml:1:1: reading the input: No such file or directory (os error 2)");
+        assert!(faults[1].starts_with("b.yaml:1:4: parsing YAML: "), "{}", faults[1]);
+    }
+
+    #[test]
+    fn a_packed_file_is_known_by_its_bytes_and_unpacks_to_a_limit() {
+        let pods: String = ["a", "b"].map(pod).join("---\n");
+        let whole = packed(pods.as_bytes());
+        let bomb = packed("a: b\n---\n".repeat(100_000).as_bytes());
+        let two = [packed(pod("a").as_bytes()), packed(b"---\n"), packed(pod("b").as_bytes())].concat();
+        let folder = folder(&[
+            ("plain", &whole),
+            ("two", &two),
+            ("short", &whole[..whole.len() / 2]),
+            ("bomb", &bomb),
+            ("empty", b""),
+            ("byte", b"\x1F"),
+        ]);
+        let usual = Unpacking::default();
+        assert_eq!(
+            read(&folder, &["plain", "two", "empty"], usual),
+            (["a", "b", "a", "b"].map(str::to_owned).into(), vec![])
+        );
+        let (_, faults) = read(&folder, &["short"], usual);
+        assert!(faults.last().unwrap().contains("reading the input: "), "{faults:?}");
+        assert!(read(&folder, &["byte"], usual).1[0].contains("U+001F"));
+        let said = |unpacking| read(&folder, &["bomb"], unpacking).1.pop().unwrap();
+        assert!(
+            said(Unpacking { free: 1000, ..usual }).ends_with("it unpacks to more than 200 times its size")
+        );
+        assert!(said(Unpacking { most: 1000, ..usual }).ends_with("it unpacks to more than 1000 bytes"));
+    }
+
+    #[test]
+    fn standard_input_is_there_once() {
+        let inputs = Inputs::new(&["-".into(), "-".into()], Limits::default(), Unpacking::default());
+        let mut inputs = Inputs { stdin: true, ..inputs };
+        assert_eq!(
+            inputs.next().unwrap().unwrap_err().to_string(),
+            "-:1:1: reading the input: - is named a second time, but there is one standard input"
+        );
+    }
+
+    #[test]
+    fn documents_can_be_read_on_one_thread_and_parsed_on_others() {
+        fn sent<T: Send>() {}
+        sent::<Inputs>();
+        sent::<Result<Document, Fault>>();
     }
 }

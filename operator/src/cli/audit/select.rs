@@ -13,7 +13,10 @@ use banyan_policies::{
 };
 use jiff::Timestamp;
 
-use crate::cli::policies::Packs;
+use crate::cli::{
+    inputs::{Inputs, Unpacking},
+    policies::Packs,
+};
 
 /// What chooses the controls.
 #[derive(Debug, clap::Args)]
@@ -102,7 +105,7 @@ fn selections(args: &Choice, packs: &Packs) -> anyhow::Result<Vec<Selection>> {
 
 /// Reads waivers; one that is none is told, and the others count.
 fn read_waivers(path: &Path, waivers: &mut Vec<Waiver>, faults: &mut Vec<String>) -> anyhow::Result<()> {
-    for document in crate::cli::inputs::documents(vec![path.to_owned()]) {
+    for document in Inputs::new(&[path.to_owned()], Limits::default(), Unpacking::default()) {
         let document = match document {
             Ok(document) => document,
             Err(fault) => {

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use banyan_policies::input::Limits;
 use kube::Client;
 use tokio::{runtime::Handle, sync::mpsc};
 
@@ -13,7 +14,7 @@ use super::{
     cluster::{self, Unread},
     scan::Batch,
 };
-use crate::cli::inputs;
+use crate::cli::inputs::{Inputs, Unpacking};
 
 /// Bytes of documents in one batch, about.
 const BATCH: usize = 256 * 1024;
@@ -23,7 +24,7 @@ pub(super) type Unreads = Arc<Mutex<Vec<Unread>>>;
 
 /// The documents of files, folders and standard input.
 pub(super) fn of_files(files: Vec<PathBuf>) -> impl Iterator<Item = Batch> + Send {
-    let mut documents = inputs::documents(files);
+    let mut documents = Inputs::new(&files, Limits::default(), Unpacking::default());
     std::iter::from_fn(move || {
         let (mut batch, mut bytes, mut faults) = (Vec::new(), 0, Vec::new());
         for next in documents.by_ref() {
