@@ -1,5 +1,5 @@
--- The health of a DataCenter for Argo CD, which runs this with the object in `obj`.
--- Ready says that Banyan has done its work, not that the site is well: a site above its target is Healthy, with a message.
+-- The health of a DataCenter, SecurityBaseline or Waiver for Argo CD, which runs this with the object in `obj`.
+-- Ready says that Banyan has done its work, not that the world is well: a site above its target is Healthy, with a message.
 local status = obj.status or {}
 local observed = status.observedGeneration or -1
 local ready = nil
@@ -13,7 +13,7 @@ for _, condition in ipairs(status.conditions or {}) do
 end
 
 if obj.metadata.deletionTimestamp ~= nil then
-  return { status = "Progressing", message = "being deleted: what is on loan is given back first" }
+  return { status = "Progressing", message = "being deleted: what Banyan holds for it is given back first" }
 end
 if ready == nil or observed < (obj.metadata.generation or 0) then
   return { status = "Progressing", message = "Banyan has not looked at this generation yet" }

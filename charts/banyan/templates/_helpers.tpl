@@ -45,3 +45,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- printf "%s:%s" $repository (default .Chart.AppVersion $image.tag) }}
 {{- end }}
 {{- end }}
+
+{{/* CEL: whether more of a Waiver than its approval differs from what was there. */}}
+{{- define "banyan.waiverChanged" -}}
+request.operation == 'CREATE'
+|| object.?spec.orValue({}).exists(field, field != 'approval' && (!(field in oldObject.spec) || oldObject.spec[field] != object.spec[field]))
+|| oldObject.spec.exists(field, field != 'approval' && !(field in object.?spec.orValue({})))
+{{- end }}

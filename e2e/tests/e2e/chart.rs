@@ -103,7 +103,7 @@ fn variants() -> [(&'static str, Value); 3] {
     });
     let off = json!({ "enabled": false });
     let nothing = json!({
-        "replicas": 1, "crds": { "install": false }, "freezeGrowth": off, "podDisruptionBudget": off,
+        "replicas": 1, "crds": { "install": false }, "freezeGrowth": off, "waivers": off, "podDisruptionBudget": off,
         "administrators": off, "networkPolicy": off, "serviceMonitor": off, "prometheusRule": off, "dashboard": off, "resources": {},
     });
     [("default", json!({})), ("everything", everything), ("nothing", nothing)]
@@ -179,15 +179,16 @@ async fn each_rendering_of_the_chart_passes_helm_and_the_api_server(world: World
 
         let of = |kind: &'static str| documents.iter().filter(move |document| document["kind"] == kind);
         let optional = [
-            "PodDisruptionBudget",
-            "NetworkPolicy",
-            "ServiceMonitor",
-            "PrometheusRule",
-            "CustomResourceDefinition",
-            "ValidatingAdmissionPolicy",
+            ("PodDisruptionBudget", 1),
+            ("NetworkPolicy", 1),
+            ("ServiceMonitor", 1),
+            ("PrometheusRule", 1),
+            ("CustomResourceDefinition", banyan_crds::all().len()),
+            // Of frozen sites, and of Waivers.
+            ("ValidatingAdmissionPolicy", 2),
         ];
-        for kind in optional {
-            let wanted = usize::from(name != "nothing");
+        for (kind, whole) in optional {
+            let wanted = if name == "nothing" { 0 } else { whole };
             ensure!(of(kind).count() == wanted, "{name} has {} of {kind}", of(kind).count());
         }
         let deployment = of("Deployment").next().context("there is no Deployment")?;
@@ -219,13 +220,15 @@ async fn each_rendering_of_the_chart_passes_helm_and_the_api_server(world: World
             of("PrometheusRule").all(|rule| rule["spec"] == rules),
             "{name}: the PrometheusRule has other rules"
         );
-        let health = of("ConfigMap")
-            .find_map(|map| map["data"]["resource.customizations.health.banyan.dev_DataCenter"].as_str());
         let script = banyan(&["gitops", "argocd-health", "--output", "lua"]).await?;
-        ensure!(
-            health == (name == "everything").then_some(script.as_str()),
-            "{name}: another health check {health:?}"
-        );
+        for crd in banyan_crds::all() {
+            let key = format!("resource.customizations.health.banyan.dev_{}", crd.spec.names.kind);
+            let health = of("ConfigMap").find_map(|map| map["data"][&key].as_str());
+            ensure!(
+                health == (name == "everything").then_some(script.as_str()),
+                "{name}: another health check {key}: {health:?}"
+            );
+        }
         hardened(pod).with_context(|| format!("the Pods of {name}"))?;
     }
     Ok(())
@@ -260,6 +263,7 @@ async fn the_schema_of_the_values_refuses_what_is_wrong_and_says_where(_: World)
         ("leaseDuration=15", "/leaseDuration"),
         ("leaseDuration=1s", "/leaseDuration"),
         ("holdBatch.enabled=perhaps", "/holdBatch/enabled"),
+        ("waivers.enabled=perhaps", "/waivers/enabled"),
         ("prometheusRule.runbookBase=runbooks/", "/prometheusRule/runbookBase"),
         ("networkPolicy.prometheusPorts={0}", "/networkPolicy/prometheusPorts/0"),
         ("serviceMonitor.interval=30", "/serviceMonitor/interval"),

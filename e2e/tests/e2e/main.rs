@@ -47,6 +47,7 @@ mod transcript;
 mod trap;
 mod uninstall;
 mod upgrade;
+mod waivers;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -98,6 +99,7 @@ fn all() -> Vec<Test> {
         outbound::tests(),
         uninstall::tests(),
         upgrade::tests(),
+        waivers::tests(),
     ]
     .into_iter()
     .flatten()

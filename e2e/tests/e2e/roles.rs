@@ -32,11 +32,13 @@ const USERS: [&str; 4] = ["lin", "chen", "wu", "zheng"];
 type Case = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
 
 const DATACENTERS: &str = "datacenters";
+const BASELINES: &str = "securitybaselines";
+const WAIVERS: &str = "waivers";
 const BANYAN: &str = "banyan.dev";
 const RBAC: &str = "rbac.authorization.k8s.io";
 const POLICIES: &str = "admissionregistration.k8s.io";
 
-const CASES: [Case; 46] = [
+const CASES: [Case; 61] = [
     // DataCenters.
     ("list", BANYAN, DATACENTERS, "", "", &USERS),
     ("watch", BANYAN, DATACENTERS, "", "", &USERS),
@@ -48,6 +50,22 @@ const CASES: [Case; 46] = [
     ("update", BANYAN, "datacenters/status", "gulou-1", "", &[]),
     ("patch", BANYAN, "datacenters/status", "gulou-1", "", &[]),
     ("grow", BANYAN, DATACENTERS, "gulou-1", "", &["chen"]),
+    // Baselines and Waivers.
+    ("list", BANYAN, BASELINES, "", "", &USERS),
+    ("create", BANYAN, BASELINES, "", "", &["chen"]),
+    ("update", BANYAN, BASELINES, "city", "", &["chen"]),
+    ("patch", BANYAN, BASELINES, "city", "", &["chen"]),
+    ("delete", BANYAN, BASELINES, "city", "", &["chen"]),
+    ("patch", BANYAN, "securitybaselines/status", "city", "", &[]),
+    ("list", BANYAN, WAIVERS, "", "", &USERS),
+    ("create", BANYAN, WAIVERS, "", "", &["lin"]),
+    ("update", BANYAN, WAIVERS, "camera", "", &["lin"]),
+    ("delete", BANYAN, WAIVERS, "camera", "", &["lin"]),
+    ("patch", BANYAN, WAIVERS, "camera", "", &["chen"]),
+    ("approve", BANYAN, WAIVERS, "camera", "", &["chen"]),
+    ("patch", BANYAN, "waivers/status", "camera", "", &[]),
+    ("patch", POLICIES, "validatingadmissionpolicybindings", "banyan-waiver-approval", "", &[]),
+    ("delete", POLICIES, "mutatingadmissionpolicybindings", "banyan-waiver-author", "", &[]),
     // The operator.
     ("get", "apps", "deployments", RELEASE, NAMESPACE, &["lin"]),
     ("patch", "apps", "deployments/scale", RELEASE, NAMESPACE, &["lin"]),
@@ -211,5 +229,10 @@ async fn viewers_read_and_nobody_else(plane: &ControlPlane) -> Result<()> {
     let writing = ("patch", BANYAN, DATACENTERS, "gulou-1", "", &[][..]);
     ensure!(!may(plane, "viewer", &writing).await?, "a viewer writes");
     ensure!(!may(plane, "stranger", &reading).await?, "a stranger reads");
+    // Where a cluster is weak is not for everybody who may view it.
+    for resource in [BASELINES, WAIVERS] {
+        let reading = ("list", BANYAN, resource, "", "", &[][..]);
+        ensure!(!may(plane, "viewer", &reading).await?, "a viewer reads {resource}");
+    }
     Ok(())
 }

@@ -80,10 +80,14 @@ impl Scene {
             "CronJob work/nightly (HoldBatch)",
             "ValidatingAdmissionPolicy banyan-freeze-growth",
             "MutatingAdmissionPolicyBinding banyan-hold-batch",
+            "ValidatingAdmissionPolicy banyan-waiver-approval",
+            "MutatingAdmissionPolicyBinding banyan-waiver-author",
             "DataCenter gulou",
             "ConfigMap banyan-system/banyan-ledger-gulou",
             "Deployment banyan-system/banyan",
             "CustomResourceDefinition datacenters.banyan.dev",
+            "CustomResourceDefinition securitybaselines.banyan.dev",
+            "CustomResourceDefinition waivers.banyan.dev",
         ] {
             ensure!(dry.stdout.contains(part), "{part} is missing in\n{}", dry.stdout);
         }
@@ -123,7 +127,9 @@ impl Scene {
         ensure!(stage.status(SITE).await? == status, "a second run has changed the status");
         operator.stop().await?;
         chart::delete_release(&stage.plane).await?;
-        let left = ["banyan-ledger-gulou", "datacenter.banyan.dev/gulou", "datacenters.banyan.dev"];
+        let definitions = chart::definitions();
+        let own = ["banyan-ledger-gulou", "datacenter.banyan.dev/gulou"];
+        let left: Vec<&str> = own.into_iter().chain(definitions.iter().map(String::as_str)).collect();
         self.only_these_are_left(&left).await
     }
 

@@ -20,6 +20,7 @@ mod status;
 mod table;
 mod uninstall;
 mod validate;
+mod waiver;
 mod world;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -75,6 +76,8 @@ enum Command {
     Audit(audit::Args),
     /// Packs of controls: list, explain, test.
     Policies(policies::Args),
+    /// Waivers of a security baseline: list, approve.
+    Waiver(waiver::Args),
     /// Print the custom resource definitions.
     Crds(crds::Args),
     /// Print the alert rules as a Prometheus rule file.
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
             Command::Doctor(args) => doctor::run(args, lang).await,
             Command::Audit(args) => Box::pin(audit::run(args, lang)).await,
             Command::Policies(args) => policies::run(&args, lang),
+            Command::Waiver(args) => waiver::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),

@@ -6,7 +6,12 @@ use anyhow::{Context as _, bail};
 use banyan_crds::v1alpha1::DataCenter;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Api, Client, ResourceExt, api::ListParams, core::DeserializeGuard};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::ListParams,
+    core::{ClusterResourceScope, DeserializeGuard},
+};
+use serde::de::DeserializeOwned;
 
 use super::indexes::Indexes;
 use crate::{
@@ -61,47 +66,40 @@ pub struct World {
     pub sites: Vec<DataCenter>,
 }
 
-/// Every `DataCenter`; one that cannot be decoded does not hide the others.
+/// Every `DataCenter`; as [`every`].
+pub async fn data_centers(client: &Client) -> anyhow::Result<Vec<DeserializeGuard<DataCenter>>> {
+    every(client).await
+}
+
+/// Every resource of a kind of ours; one that cannot be decoded does not hide the others.
 ///
 /// # Errors
 /// When they cannot be listed. A cluster that does not know the kind is told of in plain words.
-pub async fn data_centers(client: &Client) -> anyhow::Result<Vec<DeserializeGuard<DataCenter>>> {
-    data_centers_if_known(client)
-        .await?
-        .context("this cluster does not know the kind DataCenter: Banyan's chart is not installed here")
+pub async fn every<K>(client: &Client) -> anyhow::Result<Vec<DeserializeGuard<K>>>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let kind = K::kind(&());
+    every_if_known(client).await?.with_context(|| {
+        format!("this cluster does not know the kind {kind}: Banyan's chart is not installed here")
+    })
 }
 
-/// As [`data_centers`]; none on a cluster that does not know the kind.
+/// As [`every`]; none on a cluster that does not know the kind.
 ///
 /// # Errors
 /// When they cannot be listed.
-pub async fn data_centers_if_known(
-    client: &Client,
-) -> anyhow::Result<Option<Vec<DeserializeGuard<DataCenter>>>> {
-    let api: Api<DeserializeGuard<DataCenter>> = Api::all(client.clone());
+pub async fn every_if_known<K>(client: &Client) -> anyhow::Result<Option<Vec<DeserializeGuard<K>>>>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let api: Api<DeserializeGuard<K>> = Api::all(client.clone());
     match api.list(&ListParams::default()).await {
         Ok(list) => Ok(Some(list.items)),
         // The answer has no Status, so no reason either: nothing serves the path.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(error) => Err(error).context("DataCenters cannot be listed"),
+        Err(error) => Err(error).with_context(|| format!("{}s cannot be listed", K::kind(&()))),
     }
-}
-
-/// Those of `sites` that are asked for by name, or all of them where none is, in the order of their names.
-///
-/// # Errors
-/// When one that is asked for is not among them.
-pub fn pick<T>(
-    mut sites: Vec<T>,
-    names: &[String],
-    name_of: impl Fn(&T) -> String,
-) -> anyhow::Result<Vec<T>> {
-    if let Some(missing) = names.iter().find(|name| sites.iter().all(|site| name_of(site) != **name)) {
-        bail!("there is no DataCenter {missing}");
-    }
-    sites.retain(|site| names.is_empty() || names.contains(&name_of(site)));
-    sites.sort_by_key(name_of);
-    Ok(sites)
 }
 
 impl World {

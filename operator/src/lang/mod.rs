@@ -60,6 +60,7 @@ areas![
     "status",
     "uninstall",
     "validate",
+    "waiver",
     "words"
 ];
 

@@ -1,6 +1,13 @@
-//! For each rule of the definition, a value at the edge of what is allowed and one just past it.
+//! For each rule of the definitions, a value at the edge of what is allowed and one just past it. Here those of `DataCenter`; the
+//! other kinds have a file each.
+
+mod baseline;
+mod waiver;
 
 use serde_json::{Value, json};
+
+pub use baseline::whole as baseline;
+pub use waiver::whole as waiver;
 
 /// One rule, and a value on each side of it.
 pub struct Case {
@@ -10,6 +17,8 @@ pub struct Case {
     pub rule: &'static str,
     /// JSON pointer of what is changed.
     pointer: String,
+    /// A resource in which every field of the spec is set.
+    base: fn() -> Value,
     /// Changed on both sides.
     with: Vec<(&'static str, Value)>,
     good: Value,
@@ -19,21 +28,35 @@ pub struct Case {
 impl Case {
     /// The manifest that must be accepted.
     pub fn accepted(&self) -> Value {
-        self.manifest(&self.good)
+        // What must be there is in the base.
+        self.manifest((self.rule != "required").then_some(&self.good))
     }
 
     /// The manifest that must be refused.
     pub fn refused(&self) -> Value {
-        self.manifest(&self.bad)
+        self.manifest(Some(&self.bad))
     }
 
-    fn manifest(&self, value: &Value) -> Value {
-        let mut manifest = whole();
+    /// The kind.
+    pub fn kind(&self) -> String {
+        (self.base)()["kind"].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn manifest(&self, value: Option<&Value>) -> Value {
+        let mut manifest = (self.base)();
         for (pointer, value) in &self.with {
             set(&mut manifest, pointer, value.clone());
         }
-        set(&mut manifest, &self.pointer, value.clone());
+        if let Some(value) = value {
+            set(&mut manifest, &self.pointer, value.clone());
+        }
         manifest
+    }
+
+    /// The same of another kind.
+    fn on(mut self, base: fn() -> Value) -> Self {
+        self.base = base;
+        self
     }
 
     fn with(mut self, pointer: &'static str, value: Value) -> Self {
@@ -49,14 +72,12 @@ fn case(field: &str, rule: &'static str, good: Value, bad: Value) -> Case {
 
 /// A case in which another field is named than the one that is changed.
 fn at(field: &str, rule: &'static str, pointer: &str, good: Value, bad: Value) -> Case {
-    Case { field: field.to_owned(), rule, pointer: pointer.to_owned(), with: vec![], good, bad }
+    Case { field: field.to_owned(), rule, pointer: pointer.to_owned(), base: whole, with: vec![], good, bad }
 }
 
 /// A field that must be there.
 fn required(field: &str) -> Case {
-    let mut case = case(field, "required", Value::Null, Value::Null);
-    case.good = whole().pointer(&case.pointer).cloned().unwrap_or_default();
-    case
+    case(field, "required", Value::Null, Value::Null)
 }
 
 /// Puts `value` at `pointer`; `null` removes what is there, and an index past the end of a list appends.
@@ -168,10 +189,19 @@ fn instant(year: u32, length: usize) -> Value {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    [place(), server(), meter_fields(), meter_rules(), target(), enforcement()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        place(),
+        server(),
+        meter_fields(),
+        meter_rules(),
+        target(),
+        enforcement(),
+        baseline::cases(),
+        waiver::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn place() -> Vec<Case> {
@@ -214,21 +244,6 @@ fn place() -> Vec<Case> {
         case("spec.ratedITKilowatts", "minimum", json!(1), json!(-1)),
         case("spec.ratedITKilowatts", "maximum", json!(10_000_000), json!(10_000_001)),
         case("spec.cooling", "enum", json!("Liquid"), json!("Water")),
-        case("spec.nodeSelector.matchLabels.any", "maxLength", letters(63), letters(64)),
-        case("spec.nodeSelector.matchLabels", "maxProperties", labels(16), labels(17)),
-        case("spec.nodeSelector.matchExpressions", "maxItems", expressions(16), expressions(17)),
-        required("spec.nodeSelector.matchExpressions[0].key"),
-        case("spec.nodeSelector.matchExpressions[0].key", "minLength", letters(1), json!("")),
-        case("spec.nodeSelector.matchExpressions[0].key", "maxLength", letters(317), letters(318)),
-        required("spec.nodeSelector.matchExpressions[0].operator"),
-        case("spec.nodeSelector.matchExpressions[0].operator", "enum", json!("NotIn"), json!("Gt")),
-        case(
-            "spec.nodeSelector.matchExpressions[0].values",
-            "maxItems",
-            many(64, |_| json!("a")),
-            many(65, |_| json!("a")),
-        ),
-        case("spec.nodeSelector.matchExpressions[0].values[0]", "maxLength", letters(63), letters(64)),
         required("spec.cluster.id"),
         case("spec.cluster.id", "minLength", id('f', ""), json!("01234567-89ab-cdef-0123-456789abcde")),
         case("spec.cluster.id", "maxLength", id('f', ""), id('f', "f")),
@@ -237,6 +252,7 @@ fn place() -> Vec<Case> {
     for field in ["region", "city", "district"] {
         cases.push(case(&format!("spec.location.{field}"), "maxLength", letters(63), letters(64)));
     }
+    cases.extend(selector("spec.nodeSelector"));
     cases.extend(object_name("spec.cluster.kubeconfigSecretRef.name"));
     cases.extend(data_key("spec.cluster.kubeconfigSecretRef.key"));
     cases
@@ -252,6 +268,72 @@ fn labels(count: usize) -> Value {
 
 fn expressions(count: usize) -> Value {
     many(count, |number| json!({ "key": format!("k{number}"), "operator": "Exists" }))
+}
+
+/// Kubernetes' own selector with bounds.
+fn selector(field: &str) -> Vec<Case> {
+    let at = |rest: &str| format!("{field}.{rest}");
+    let first = |rest: &str| at(&format!("matchExpressions[0].{rest}"));
+    let values = |count: usize| many(count, |_| json!("a"));
+    vec![
+        case(&at("matchLabels.any"), "maxLength", letters(63), letters(64)),
+        case(&at("matchLabels"), "maxProperties", labels(16), labels(17)),
+        case(&at("matchExpressions"), "maxItems", expressions(16), expressions(17)),
+        required(&first("key")),
+        case(&first("key"), "minLength", letters(1), json!("")),
+        case(&first("key"), "maxLength", letters(317), letters(318)),
+        required(&first("operator")),
+        case(&first("operator"), "enum", json!("NotIn"), json!("Gt")),
+        case(&first("values"), "maxItems", values(64), values(65)),
+        case(&first("values[0]"), "maxLength", letters(63), letters(64)),
+    ]
+}
+
+/// A list that is a set of at most `most` names, each for which `good` and `bad` are cases.
+fn set_of(field: &str, most: usize, twice: &str) -> Vec<Case> {
+    let names = |count: usize| many(count, |number| json!(format!("a{number}")));
+    vec![
+        case(field, "maxItems", names(most), names(most + 1)),
+        at(
+            &format!("{field}[1]"),
+            "x-kubernetes-list-type",
+            &format!("/{}", field.replace('.', "/")),
+            json!([twice]),
+            json!([twice, twice]),
+        ),
+    ]
+}
+
+/// Sets of names of objects.
+fn object_names(field: &str, most: usize) -> Vec<Case> {
+    let item = format!("{field}[0]");
+    let mut cases = set_of(field, most, "a");
+    cases.extend(object_name(&item).into_iter().filter(|case| case.rule != "required"));
+    cases
+}
+
+/// What a person writes for others to read.
+fn sentence(field: &str) -> Vec<Case> {
+    vec![
+        required(field),
+        case(field, "maxLength", letters(1024), letters(1025)),
+        case(field, "pattern", json!(" 无线"), json!(" \n")),
+    ]
+}
+
+/// A text that is not empty.
+fn text(field: &str, most: usize) -> Vec<Case> {
+    vec![
+        case(field, "minLength", letters(1), json!("")),
+        case(field, "maxLength", letters(most), letters(most + 1)),
+    ]
+}
+
+/// The id of a control.
+fn control_id(field: &str) -> Vec<Case> {
+    let mut cases = text(field, 48);
+    cases.push(case(field, "pattern", json!("pod-a1"), json!("pod--a")));
+    cases
 }
 
 /// Names of objects: no namespace before a slash, and no other path.

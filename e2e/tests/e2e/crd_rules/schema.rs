@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 /// A rule of the schema.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
+    /// The kind.
+    pub kind: String,
     /// The field that a refusal names, with `[]` for any item of a list and `any` for any key of a map.
     pub field: String,
     /// The keyword, or the message of a validation rule.
@@ -13,10 +15,12 @@ pub struct Rule {
     pub limit: String,
 }
 
-/// Every rule about a `DataCenter` that a user writes. The status is the operator's.
+/// Every rule about what a user writes of any kind. The status is the operator's.
 pub fn rules() -> Vec<Rule> {
-    let mut rules = Vec::new();
+    let mut all = Vec::new();
     for crd in banyan_crds::all() {
+        let kind = crd.spec.names.kind.clone();
+        let mut rules = Vec::new();
         let versions = crd.spec.versions.into_iter().filter_map(|version| version.schema?.open_api_v3_schema);
         for schema in versions.filter_map(|schema| serde_json::to_value(schema).ok()) {
             // A rule about the whole object is refused without a field; this one speaks of the name.
@@ -24,11 +28,13 @@ pub fn rules() -> Vec<Rule> {
             walk("spec", &schema["properties"]["spec"], &mut rules);
             rules.extend(required("", &schema));
         }
+        rules.iter_mut().for_each(|rule| rule.kind.clone_from(&kind));
+        all.extend(rules);
     }
-    rules
+    all
 }
 
-const KEYWORDS: [&str; 10] = [
+const KEYWORDS: [&str; 12] = [
     "pattern",
     "minLength",
     "maxLength",
@@ -36,13 +42,15 @@ const KEYWORDS: [&str; 10] = [
     "maximum",
     "minItems",
     "maxItems",
+    "minProperties",
     "maxProperties",
+    "multipleOf",
     "enum",
     "format",
 ];
 
 /// What describes a field, or holds rules that are looked into below.
-const NO_RULES: [&str; 11] = [
+const NO_RULES: [&str; 12] = [
     "type",
     "description",
     "nullable",
@@ -54,6 +62,7 @@ const NO_RULES: [&str; 11] = [
     "x-kubernetes-validations",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
+    "x-kubernetes-preserve-unknown-fields",
 ];
 
 fn walk(path: &str, schema: &Value, rules: &mut Vec<Rule>) {
@@ -62,7 +71,12 @@ fn walk(path: &str, schema: &Value, rules: &mut Vec<Rule>) {
     for keyword in
         schema.as_object().into_iter().flatten().map(|(keyword, _)| keyword).filter(|word| !known(word))
     {
-        rules.push(Rule { field: path.to_owned(), what: keyword.clone(), limit: String::new() });
+        rules.push(Rule {
+            kind: String::new(),
+            field: path.to_owned(),
+            what: keyword.clone(),
+            limit: String::new(),
+        });
     }
     for keyword in KEYWORDS {
         let limit = match &schema[keyword] {
@@ -73,11 +87,11 @@ fn walk(path: &str, schema: &Value, rules: &mut Vec<Rule>) {
             Value::Number(number) => number.as_f64().map_or_else(String::new, |number| number.to_string()),
             other => other.to_string(),
         };
-        rules.push(Rule { field: path.to_owned(), what: keyword.to_owned(), limit });
+        rules.push(Rule { kind: String::new(), field: path.to_owned(), what: keyword.to_owned(), limit });
     }
     if schema["x-kubernetes-list-type"].is_string() {
         let what = "x-kubernetes-list-type".to_owned();
-        rules.push(Rule { field: format!("{path}[]"), what, limit: String::new() });
+        rules.push(Rule { kind: String::new(), field: format!("{path}[]"), what, limit: String::new() });
     }
     rules.extend(messages(path, schema));
     rules.extend(required(&format!("{path}."), schema));
@@ -97,6 +111,7 @@ fn messages(path: &str, schema: &Value) -> Vec<Rule> {
     validations
         .iter()
         .map(|validation| Rule {
+            kind: String::new(),
             field: format!("{path}{}", validation["fieldPath"].as_str().unwrap_or_default()),
             what: validation["message"].as_str().unwrap_or_default().to_owned(),
             limit: String::new(),
@@ -107,6 +122,7 @@ fn messages(path: &str, schema: &Value) -> Vec<Rule> {
 fn required(prefix: &str, schema: &Value) -> Vec<Rule> {
     let names = schema["required"].as_array().cloned().unwrap_or_default();
     let rule = |name: &Value| Rule {
+        kind: String::new(),
         field: format!("{prefix}{}", name.as_str().unwrap_or_default()),
         what: "required".to_owned(),
         limit: String::new(),

@@ -107,7 +107,7 @@ impl Found {
     pub async fn read(client: &Client, namespace: &str) -> anyhow::Result<Self> {
         let indexes = Indexes::read(client, namespace).await?;
         // Where the definition is gone, every site went with it.
-        let listed = world::data_centers_if_known(client).await?.unwrap_or_default();
+        let listed = world::every_if_known::<DataCenter>(client).await?.unwrap_or_default();
         let mut sites: Vec<Site> = listed.into_iter().map(Site::read).collect();
         sites.sort_by(|a, b| a.name.cmp(&b.name));
         let mut there = Vec::new();
