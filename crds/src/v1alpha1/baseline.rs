@@ -36,7 +36,7 @@ use crate::values::{ControlId, Day, ObjectName, Sentence};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.profile) || self.profile.endsWith('G' + string(self.level))")
+#[x_kube(validation = Rule::new("!has(self.profile) || int(self.profile.substring(5, 6)) == self.level")
     .message("the general requirements (G) of a profile are those of the level").field_path(".profile"))]
 #[x_kube(validation = Rule::new("!has(self.profile) || [self.profile.substring(1, 2), self.profile.substring(3, 4)].all(one, int(one) <= self.level) && [self.profile.substring(1, 2), self.profile.substring(3, 4)].exists(one, int(one) == self.level)")
     .message("the higher one of S and A in a profile is the level").field_path(".profile"))]
