@@ -207,26 +207,6 @@ impl ControlPlane {
         self.ready().await
     }
 
-    /// Freezes the API server: connections stay open and nothing answers.
-    pub async fn pause_api_server(&self) {
-        self.servers.lock().await.api_server().pause();
-    }
-
-    /// Lets a frozen API server go on.
-    pub async fn resume_api_server(&self) {
-        self.servers.lock().await.api_server().resume();
-    }
-
-    /// Freezes kube-controller-manager, so that nothing repairs what a test breaks.
-    pub fn pause_controller_manager(&self) {
-        self.controller_manager.iter().for_each(Child::pause);
-    }
-
-    /// Lets a frozen kube-controller-manager go on.
-    pub fn resume_controller_manager(&self) {
-        self.controller_manager.iter().for_each(Child::resume);
-    }
-
     /// The process ids of everything that runs for this control plane.
     pub async fn pids(&self) -> Vec<u32> {
         let mut pids = self.servers.lock().await.pids();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Node;
-use kube::api::{Api, DeleteParams, PostParams};
+use kube::api::{Api, PostParams};
 use serde_json::json;
 
 use crate::components::{Component, Tools};
@@ -69,23 +69,6 @@ impl Kwok {
         })
         .await?;
         nodes.get(name).await.with_context(|| format!("reading the node {name}"))
-    }
-
-    /// Removes a node.
-    pub async fn remove_node(&self, name: &str) -> Result<()> {
-        let nodes: Api<Node> = Api::all(self.client.clone());
-        let deleted = nodes.delete(name, &DeleteParams::default()).await;
-        deleted.map(drop).with_context(|| format!("deleting the node {name}"))
-    }
-
-    /// Freezes kwok: no lease is renewed and no Pod starts, as if every node were cut off.
-    pub fn pause(&self) {
-        self.child.pause();
-    }
-
-    /// Lets kwok go on.
-    pub fn resume(&self) {
-        self.child.resume();
     }
 }
 

@@ -85,7 +85,6 @@ pub struct Prometheus {
     authority: Option<Authority>,
     login: bool,
     http: reqwest::Client,
-    tools: Tools,
 }
 
 impl Prometheus {
@@ -126,7 +125,6 @@ impl Prometheus {
             authority,
             login: options.basic_auth,
             http,
-            tools,
         };
         prometheus.ready().await?;
         Ok(prometheus)
@@ -189,14 +187,6 @@ impl Prometheus {
         let alerts = data["alerts"].as_array().context("no list of alerts")?;
         let firing = alerts.iter().filter(|alert| alert["state"] == "firing");
         Ok(firing.filter_map(|alert| Some(alert["labels"]["alertname"].as_str()?.to_owned())).collect())
-    }
-
-    /// Adds more history and restarts Prometheus, which would otherwise see it only within a minute.
-    pub async fn add_history(&mut self, file: &Path) -> Result<()> {
-        make_blocks(&self.tools, file, &self.dir).await?;
-        // Its own end lets it write down what it has scraped.
-        self.child.stop(Duration::from_secs(10)).await?;
-        self.restart().await
     }
 
     /// Kills it; nothing listens on its port any more.

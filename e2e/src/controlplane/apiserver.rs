@@ -73,11 +73,6 @@ impl Servers {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// The API server's process.
-    pub fn api_server(&self) -> &Child {
-        &self.api_server
-    }
-
     /// Fails when one of the two has ended.
     pub fn check_alive(&self) -> Result<()> {
         self.etcd.check_alive()?;
