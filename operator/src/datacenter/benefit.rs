@@ -37,31 +37,6 @@ pub enum Benefit {
     },
 }
 
-impl Benefit {
-    /// Whether to act on it.
-    pub fn helps(&self) -> bool {
-        matches!(self, Self::Helps { .. })
-    }
-
-    /// The condition's or action's reason.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Helps { .. } => "Helps",
-            Self::WouldRaisePue { .. } => "WouldRaisePUE",
-            Self::NotSure { .. } => "ModelNotSure",
-        }
-    }
-
-    /// The words.
-    pub fn message(&self) -> &str {
-        match self {
-            Self::Helps { message, .. } | Self::WouldRaisePue { message, .. } | Self::NotSure { message } => {
-                message
-            }
-        }
-    }
-}
-
 /// PUE after `delta` of IT energy is taken away, `(E_DC − k·ΔE) / (E_IT − ΔE)` with `k = 1 + m`. All three energies in
 /// one unit. None where no IT energy remains.
 pub fn pue_after(facility: f64, it: f64, k: f64, delta: f64) -> Option<f64> {

@@ -304,11 +304,6 @@ impl Curve {
         Self { rules, knots, gaps, events, flat }
     }
 
-    /// The rules that it was made by.
-    pub fn rules(&self) -> &MeterRules {
-        &self.rules
-    }
-
     /// Whether no reading was left to use.
     pub fn is_empty(&self) -> bool {
         self.knots.is_empty()

@@ -46,16 +46,6 @@ pub struct Validity {
     pub minimum_it_watts: f64,
 }
 
-impl Validity {
-    /// The rules for a site: coverage in percent, and one percent of its rated IT power, if it has one.
-    pub fn new(minimum_coverage_percent: i64, rated_it_kilowatts: Option<i64>) -> Self {
-        Self {
-            minimum_coverage: minimum_coverage_percent as f64 / 100.0,
-            minimum_it_watts: rated_it_kilowatts.map_or(0.0, |kilowatts| kilowatts as f64 * 1e3 * 0.01),
-        }
-    }
-}
-
 /// A side of the ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {

@@ -234,6 +234,18 @@ mod tests {
     }
 
     #[test]
+    fn a_window_needs_coverage_and_a_percent_of_the_rated_load() {
+        let needed = |value| {
+            let site = Site::read(&serde_json::from_value(value).unwrap()).unwrap();
+            (site.minimum_coverage, site.minimum_it_watts)
+        };
+        let location = serde_json::json!({"timeZone": "Asia/Shanghai"});
+        let pue = serde_json::json!({"targets": [{"from": "2026-01-01", "max": "1.3"}], "minimumCoveragePercent": 80});
+        assert_eq!(needed(serde_json::json!({"location": location, "ratedITKilowatts": 8000})), (0.95, 80e3));
+        assert_eq!(needed(serde_json::json!({"location": location, "pue": pue})), (0.8, 0.0));
+    }
+
+    #[test]
     fn whatever_decides_the_arithmetic_asks_for_another_look_at_the_days() {
         let meter = serde_json::json!({
             "name": "pdu", "purpose": "IT", "position": "PDU", "query": "q", "type": "Counter", "unit": "kWh",

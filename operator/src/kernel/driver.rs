@@ -59,11 +59,13 @@ impl Queue {
     }
 
     /// When the resource is due, if it is.
+    #[cfg(test)]
     pub fn due(&self, name: &str) -> Option<Instant> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).by_name.get(name).copied()
     }
 
     /// The resource is gone.
+    #[cfg(test)]
     pub fn forget(&self, name: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = state.by_name.remove(name) {

@@ -150,11 +150,6 @@ impl Writer {
         self.fence.remaining().is_some()
     }
 
-    /// The client, for reading.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
     /// The API of a kind, in a namespace or cluster-wide.
     pub fn api(&self, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
         match namespace {

@@ -48,47 +48,46 @@ fn a_site_with_little_load_is_refused_and_told_how_much_it_needs() {
          ratio itself rises meanwhile: with 10 % less IT load it goes from 1.350 to 1.383, because the fixed overhead \
          of 120 kW stays"
     );
-    assert_eq!(benefit.reason(), "WouldRaisePUE");
-    assert!(!benefit.helps());
 }
 
 #[test]
 fn doubt_is_a_refusal() {
     let sure = model(120.0, 0.37, 0.04);
-    let refused = |model: Option<&Model>, target| {
-        let benefit = judge(model, target, 2000.0);
-        assert!(!benefit.helps());
-        (benefit.reason(), benefit.message().to_owned())
+    let refused = |model: Option<&Model>, target| match judge(model, target, 2000.0) {
+        Benefit::WouldRaisePue { message, .. } => ("WouldRaisePue", message),
+        Benefit::NotSure { message } => ("NotSure", message),
+        benefit @ Benefit::Helps { .. } => panic!("{benefit:?}"),
     };
-    assert_eq!(refused(None, 1.25).0, "ModelNotSure");
+    let helps = |model: &Model, target| matches!(judge(Some(model), target, 2000.0), Benefit::Helps { .. });
+    assert_eq!(refused(None, 1.25).0, "NotSure");
     // The interval of 1.33 to 1.41 must lie above the target with its lower end too.
     assert!(refused(Some(&sure), 1.33).1.contains("reaches down to the target"));
-    assert!(judge(Some(&sure), 1.329, 2000.0).helps());
+    assert!(helps(&sure, 1.329));
     // At the target itself deferral saves nothing.
-    assert_eq!(refused(Some(&sure), 1.37).0, "WouldRaisePUE");
+    assert_eq!(refused(Some(&sure), 1.37).0, "WouldRaisePue");
     assert!(refused(Some(&Model { n: 29, ..sure }), 1.25).1.contains("30 days"));
-    assert!(judge(Some(&Model { n: 30, ..sure }), 1.25, 2000.0).helps());
+    assert!(helps(&Model { n: 30, ..sure }, 1.25));
     assert!(refused(Some(&Model { r_squared: 0.49, ..sure }), 1.25).1.contains("r² of 0.5"));
-    assert!(judge(Some(&Model { r_squared: 0.5, ..sure }), 1.25, 2000.0).helps());
+    assert!(helps(&Model { r_squared: 0.5, ..sure }, 1.25));
     // An overhead that does not follow the load has an r² near 0, and is surely not mended by shedding.
     let flat = Model { r_squared: 0.0, ..model(300.0, 0.0, 0.01) };
-    assert_eq!(refused(Some(&flat), 1.25).0, "WouldRaisePUE");
+    assert_eq!(refused(Some(&flat), 1.25).0, "WouldRaisePue");
 }
 
 #[test]
 fn without_a_fixed_overhead_nothing_is_said_of_a_least_load() {
     let benefit = judge(Some(&model(-10.0, 0.10, 0.01)), 1.25, 500.0);
-    assert_eq!(benefit.reason(), "WouldRaisePUE");
-    assert!(benefit.message().contains("meets the target at any load"), "{}", benefit.message());
-    assert!(benefit.message().contains("does not rise"), "{}", benefit.message());
+    let Benefit::WouldRaisePue { message, .. } = benefit else { panic!("{benefit:?}") };
+    assert!(message.contains("meets the target at any load"), "{message}");
+    assert!(message.contains("does not rise"), "{message}");
 }
 
 #[test]
 fn a_missing_reading_of_the_load_is_said() {
     for it_kw in [f64::NAN, 0.0] {
         let benefit = judge(Some(&model(120.0, 0.37, 0.04)), 1.25, it_kw);
-        assert!(benefit.helps());
-        assert!(benefit.message().ends_with("without a reading of the IT load"), "{}", benefit.message());
+        let Benefit::Helps { message, .. } = benefit else { panic!("{benefit:?}") };
+        assert!(message.ends_with("without a reading of the IT load"), "{message}");
     }
 }
 

@@ -354,7 +354,7 @@ fn what_is_noted_is_summed_up_over_the_days_that_count() {
     .into_iter()
     .collect();
     let totals = ledger.totals(date(2026, 3, 1)..=date(2026, 3, 31), 9500);
-    assert_eq!((totals.days, totals.missing_days()), (3, 28));
+    assert_eq!((totals.days, totals.span_days), (3, 31));
     assert_eq!((totals.imported_days, totals.corrected_days), (2, 1));
     assert_eq!((totals.category, totals.racks.count()), (2, Some(12)));
 }

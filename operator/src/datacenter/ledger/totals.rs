@@ -151,11 +151,6 @@ impl Totals {
         }
     }
 
-    /// Days of the span that are in neither sum.
-    pub fn missing_days(&self) -> i64 {
-        self.span_days - self.days
-    }
-
     /// The ratio of the sums; none without IT energy.
     pub fn pue(&self) -> Option<f64> {
         (self.it_wh > 0).then(|| self.facility_wh as f64 / self.it_wh as f64)

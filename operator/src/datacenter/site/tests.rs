@@ -343,13 +343,6 @@ fn a_meter_that_starts_again_twice_a_day_is_suspect() {
 }
 
 #[test]
-fn validity_follows_the_resource() {
-    // 95 %, and one percent of 8000 kW.
-    assert_eq!(Validity::new(95, Some(8000)), Validity { minimum_coverage: 0.95, minimum_it_watts: 80e3 });
-    assert_eq!(Validity::new(80, None).minimum_it_watts, 0.0);
-}
-
-#[test]
 fn the_category_is_that_of_the_worst_it_meter() {
     let it = |position: Position, interval_ms: i64| MeterInput {
         position: Some(position),

@@ -3,8 +3,6 @@
 use banyan_crds::{v1alpha1::PueTarget, values::ValueError};
 use jiff::civil::Date;
 
-use crate::datacenter::ledger::Day;
-
 /// Targets are held in millionths. The API's decimals have at most six digits, so this is exact, and a site that
 /// draws precisely its target is not judged by a rounding error.
 const MILLION: i64 = 1_000_000;
@@ -107,16 +105,6 @@ impl GlidePath {
         self.steps.first().map(|(from, _)| *from)
     }
 
-    /// The target over `days`, weighted by their IT energy: Σ target(d)·IT(d) / Σ IT. Days before the first step
-    /// are left out; none if no IT energy remains.
-    pub fn weighted<'a>(&self, days: impl IntoIterator<Item = &'a Day>) -> Option<f64> {
-        let mut tally = Tally::default();
-        for day in days {
-            tally.add(self, day.date, day.facility_wh, day.it_wh);
-        }
-        tally.target()
-    }
-
     fn millionths_on(&self, date: Date) -> Option<i64> {
         let after = self.steps.partition_point(|(from, _)| *from <= date);
         after.checked_sub(1).map(|at| self.steps[at].1)
@@ -197,6 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::fixtures::*, *};
+    use crate::datacenter::ledger::Day;
 
     #[test]
     fn a_target_holds_from_its_first_day_and_none_before() {
@@ -232,6 +221,14 @@ mod tests {
         );
     }
 
+    fn weighted(glide: &GlidePath, days: &[Day]) -> Option<f64> {
+        let mut tally = Tally::default();
+        for day in days {
+            tally.add(glide, day.date, day.facility_wh, day.it_wh);
+        }
+        tally.target()
+    }
+
     #[test]
     fn a_target_over_a_step_is_weighted_by_energy_not_by_days() {
         // One day of 3000 kWh at 1.30 and one of 1000 kWh at 1.20: (3000·1.30 + 1000·1.20) / 4000 = 1.275. By days it
@@ -242,8 +239,8 @@ mod tests {
             day(date(2025, 12, 31), 3_600_000, 3_000_000),
             day(date(2026, 1, 1), 1_200_000, 1_000_000),
         ];
-        assert_eq!(glide.weighted(&days), Some(1.275));
-        assert_eq!(glide.weighted(&days[..1]), None);
+        assert_eq!(weighted(&glide, &days), Some(1.275));
+        assert_eq!(weighted(&glide, &days[..1]), None);
     }
 
     proptest! {
@@ -261,7 +258,7 @@ mod tests {
                 (&(start + step.days()).to_string(), &low.to_string()),
             ]);
             let days: Vec<_> = start.series(1.day()).zip(&energies).map(|(at, it)| day(at, 0, *it)).collect();
-            if let Some(target) = glide.weighted(&days) {
+            if let Some(target) = weighted(&glide, &days) {
                 prop_assert!(target >= low - 1e-12 && target <= high + 1e-12, "{low} {target} {high}");
             } else {
                 prop_assert_eq!(energies.iter().sum::<i64>(), 0);
