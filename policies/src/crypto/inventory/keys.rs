@@ -44,6 +44,11 @@ const FIELDS: &[(&str, &[&str])] = &[
 
 const ISSUER: &[&str] = &["spec.acme.caBundle", "spec.vault.caBundle", "spec.venafi.tpp.caBundle"];
 
+/// The kinds that are looked at.
+pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
+    ["Secret", "ConfigMap"].into_iter().chain(FIELDS.iter().map(|(kind, _)| *kind))
+}
+
 pub(super) fn look(sight: &mut Sight<'_, '_>) {
     let object = sight.object;
     match sight.place.kind.as_str() {

@@ -8,6 +8,8 @@ mod cyclonedx;
 mod keys;
 mod settings;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::{
@@ -104,16 +106,30 @@ pub struct Inventory {
     pub rows: Vec<Row>,
 }
 
+impl Inventory {
+    /// Rows in whatever order they were found, as an inventory.
+    pub fn of(mut rows: Vec<Row>) -> Self {
+        // Two versions of one object differ in the rest.
+        rows.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| format!("{a:?}").cmp(&format!("{b:?}"))));
+        rows.dedup();
+        Self { rows }
+    }
+}
+
 /// The inventory of objects. Their order does not matter; an object that comes twice counts once.
 pub fn inventory(objects: &mut dyn Iterator<Item = &Json>) -> Inventory {
     let mut rows = Vec::new();
     for object in objects {
         look(object, &mut rows);
     }
-    // Two versions of one object differ in the rest.
     rows.sort_by(|a: &Row, b| a.place.cmp(&b.place).then_with(|| format!("{a:?}").cmp(&format!("{b:?}"))));
     rows.dedup();
     Inventory { rows }
+}
+
+/// The kinds that show something, `group/Kind`: whoever reads a cluster for an inventory reads these.
+pub fn kinds() -> BTreeSet<&'static str> {
+    keys::kinds().chain(settings::kinds()).collect()
 }
 
 /// Adds what one object shows.

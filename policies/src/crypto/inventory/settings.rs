@@ -9,16 +9,27 @@ use crate::{
     pack::join,
 };
 
+/// How an object of a kind is looked at.
+type Look = fn(&mut Sight<'_, '_>);
+
+const LOOKS: &[(&str, Look)] = &[
+    ("networking.k8s.io/Ingress", ingress),
+    ("gateway.networking.k8s.io/Gateway", gateway),
+    ("networking.istio.io/Gateway", istio),
+    ("ConfigMap", nginx),
+    ("cert-manager.io/Certificate", request),
+    ("storage.k8s.io/StorageClass", storage),
+    ("Pod", control_plane),
+];
+
+/// The kinds that are looked at.
+pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
+    LOOKS.iter().map(|(kind, _)| *kind)
+}
+
 pub(super) fn look(sight: &mut Sight<'_, '_>) {
-    match sight.place.kind.as_str() {
-        "networking.k8s.io/Ingress" => ingress(sight),
-        "gateway.networking.k8s.io/Gateway" => gateway(sight),
-        "networking.istio.io/Gateway" => istio(sight),
-        "ConfigMap" => nginx(sight),
-        "cert-manager.io/Certificate" => request(sight),
-        "storage.k8s.io/StorageClass" => storage(sight),
-        "Pod" => control_plane(sight),
-        _ => {}
+    if let Some((_, look)) = LOOKS.iter().find(|(kind, _)| *kind == sight.place.kind) {
+        look(sight);
     }
 }
 

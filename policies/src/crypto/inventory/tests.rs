@@ -360,3 +360,10 @@ fn no_object_of_another_shape_makes_it_panic() {
         }
     }
 }
+
+#[test]
+fn every_kind_that_shows_something_is_named() {
+    let inventory = all();
+    assert!(inventory.rows.iter().all(|row| kinds().contains(row.place.kind.as_str())));
+    assert!(kinds().len() >= 18);
+}
