@@ -36,17 +36,47 @@ pub const COLUMNS: [&str; 20] = [
 /// The byte order mark, without which Excel takes Chinese for another encoding.
 const BOM: &str = "\u{feff}";
 
+/// How the words of the table are said: those of [`WORDS`], in whatever language.
+pub type Say<'a> = &'a dyn Fn(&'static str) -> String;
+
+/// The words that stand in cells beside what was read, in English.
+pub const WORDS: [&str; 13] = [
+    "certificate",
+    "unreadable",
+    "public key",
+    "private key",
+    "key store",
+    "certificate request",
+    "TLS setting",
+    "encryption at rest",
+    "yes",
+    "no",
+    "unknown",
+    "none",
+    "and others",
+];
+
+/// The words as they are.
+pub fn english(word: &'static str) -> String {
+    word.to_owned()
+}
+
 /// The inventory under titles: [`COLUMNS`], or the same in another language.
-pub fn csv(inventory: &Inventory, titles: &[&str; COLUMNS.len()]) -> Result<Vec<u8>, CsvError> {
+pub fn csv(
+    inventory: &Inventory,
+    titles: &[impl AsRef<str>; COLUMNS.len()],
+    say: Say<'_>,
+) -> Result<Vec<u8>, CsvError> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(BOM.as_bytes().to_vec());
-    writer.write_record(titles.iter().map(|title| harmless(title)))?;
+    writer.write_record(titles.iter().map(|title| harmless(title.as_ref())))?;
     for row in &inventory.rows {
-        writer.write_record(cells(row).iter().map(|cell| harmless(cell)))?;
+        writer.write_record(cells(row, say).iter().map(|cell| harmless(cell)))?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
 }
 
-fn cells(row: &Row) -> [String; COLUMNS.len()] {
+/// A row's cells, in the order of [`COLUMNS`].
+pub fn cells(row: &Row, say: Say<'_>) -> [String; COLUMNS.len()] {
     let national = row.national();
     let mut cells: [String; COLUMNS.len()] = Default::default();
     let mut put = |title: &str, text: String| {
@@ -62,10 +92,10 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
     put("Name", place.name.clone());
     put("Field", place.key.clone());
     put("Number", place.number.to_string());
-    put("Asset", row.kind().to_owned());
-    put("National algorithms", national.show());
-    put("Only national algorithms", national.only.as_str().to_owned());
-    put("Quantum-vulnerable", row.quantum_vulnerable().as_str().to_owned());
+    put("Asset", say(row.kind()));
+    put("National algorithms", national.say(say));
+    put("Only national algorithms", say(national.only.as_str()));
+    put("Quantum-vulnerable", say(row.quantum_vulnerable().as_str()));
     put("Note", row.note.clone());
     let bits = |bits: Option<u32>| bits.map(|bits| bits.to_string()).unwrap_or_default();
     match &row.asset {
@@ -98,7 +128,6 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
                 "Algorithm",
                 protocol.version.as_deref().map_or("TLS".to_owned(), |version| format!("TLS from {version}")),
             );
-            put("Signature", String::new());
             if !protocol.suites.is_empty() {
                 put(
                     "Note",

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::engine::{ObjectRef, kind_key};
 
-pub use csv::{COLUMNS, CsvError, csv};
+pub use csv::{COLUMNS, CsvError, Say, WORDS, cells, csv, english};
 pub use cyclonedx::{Origin, cyclonedx};
 
 /// Where something was seen.
@@ -267,11 +267,15 @@ impl National {
 
     /// `SM2, SM3`, `none`, or `unknown`.
     pub fn show(&self) -> String {
+        self.say(&english)
+    }
+
+    fn say(&self, say: Say<'_>) -> String {
         match (self.names.as_slice(), self.only) {
-            ([], Answer::Unknown) => "unknown".to_owned(),
-            ([], _) => "none".to_owned(),
+            ([], Answer::Unknown) => say("unknown"),
+            ([], _) => say("none"),
             (names, Answer::Yes) => names.join(", "),
-            (names, _) => format!("{}, and others", names.join(", ")),
+            (names, _) => format!("{}, {}", names.join(", "), say("and others")),
         }
     }
 }

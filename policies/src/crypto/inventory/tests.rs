@@ -223,7 +223,7 @@ fn private_keys_and_passwords_appear_nowhere() {
         Origin { version: "1".to_owned(), subject: "x".to_owned(), now: jiff::Timestamp::UNIX_EPOCH };
     let texts = [
         format!("{inventory:?}"),
-        String::from_utf8(csv(&inventory, &COLUMNS).unwrap()).unwrap(),
+        String::from_utf8(csv(&inventory, &COLUMNS, &english).unwrap()).unwrap(),
         cyclonedx(&inventory, &origin).to_string(),
     ];
     for text in texts {
@@ -235,7 +235,7 @@ fn private_keys_and_passwords_appear_nowhere() {
 
 #[test]
 fn the_table_opens_in_excel_and_nothing_is_calculated() {
-    let text = String::from_utf8(csv(&all(), &COLUMNS).unwrap()).unwrap();
+    let text = String::from_utf8(csv(&all(), &COLUMNS, &english).unwrap()).unwrap();
     assert_eq!(text, include_str!("../../../testdata/inventory/expected.csv"));
     assert!(text.starts_with('\u{feff}') && text.lines().count() == all().rows.len() + 1);
     let mut reader = ::csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
@@ -355,7 +355,7 @@ fn no_object_of_another_shape_makes_it_panic() {
     {
         for object in estate().iter().flat_map(|object| damaged(object, &with)) {
             let inventory = inventory(&mut std::iter::once(&object));
-            csv(&inventory, &COLUMNS).unwrap();
+            csv(&inventory, &COLUMNS, &english).unwrap();
             cyclonedx(&inventory, &origin());
         }
     }
@@ -366,4 +366,16 @@ fn every_kind_that_shows_something_is_named() {
     let inventory = all();
     assert!(inventory.rows.iter().all(|row| kinds().contains(row.place.kind.as_str())));
     assert!(kinds().len() >= 18);
+}
+
+#[test]
+fn the_table_speaks_any_language() {
+    let said = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    let say = |word: &'static str| {
+        said.borrow_mut().insert(word);
+        format!("<{word}>")
+    };
+    let text = String::from_utf8(csv(&all(), &COLUMNS.map(str::to_uppercase), &say).unwrap()).unwrap();
+    assert!(text.starts_with("\u{feff}KIND,") && text.contains("<key store>") && text.contains("<unknown>"));
+    assert!(said.borrow().iter().all(|word| WORDS.contains(word)), "{said:?}");
 }
