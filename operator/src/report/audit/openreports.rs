@@ -162,7 +162,7 @@ pub fn clauses_report(audit: &Audit, api: Api, name: &str) -> Json {
             .map(|fault| entry(audit, api, TOOL, "input", "input", "error", false, fault, Map::new())),
     );
     results.extend(audit.unread.iter().map(|kind| {
-        let message = format!("no {kind} could be read: what depends on it is unknown");
+        let message = format!("not read, and what depends on it is unknown: {kind}");
         let properties = properties([("unknown", "true".to_owned())]);
         entry(audit, api, TOOL, "unread", "input", "skip", false, &message, properties)
     }));

@@ -62,7 +62,8 @@ pub fn render(audit: &Audit) -> Json {
             result[key] = Json::Array(list);
         }
     }
-    let unread = audit.unread.iter().map(|kind| format!("no {kind} could be read"));
+    let unread =
+        audit.unread.iter().map(|kind| format!("not read, and what depends on it is unknown: {kind}"));
     let remarks: Vec<String> =
         audit.faults.iter().cloned().chain(unread).map(|text| visible(&text).into_owned()).collect();
     if !remarks.is_empty() {

@@ -46,7 +46,7 @@ pub fn render(audit: &Audit, lang: Lang) -> Json {
         .iter()
         .map(|fault| json!({ "level": "error", "message": { "text": said(fault) } }))
         .chain(audit.unread.iter().map(|kind| {
-            let text = format!("no {} could be read: what depends on it is unknown", visible(kind));
+            let text = format!("not read, and what depends on it is unknown: {}", visible(kind));
             json!({ "level": "warning", "message": { "text": text } })
         }))
         .collect();

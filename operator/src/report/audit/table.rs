@@ -30,7 +30,7 @@ pub fn render(audit: &Audit, lang: Lang, most: usize) -> String {
     }
     if !audit.unread.is_empty() {
         let kinds: Vec<_> = audit.unread.iter().map(|kind| visible(kind)).collect();
-        say(&t!(lang, "audit-unread", kinds = kinds.join(", ")));
+        say(&t!(lang, "audit-unread", kinds = kinds.join("; ")));
     }
     if view.nothing_matched() {
         say(&t!(lang, "audit-nothing-matched"));
