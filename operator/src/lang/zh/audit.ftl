@@ -25,7 +25,7 @@ audit-sheet-findings = 问题清单
 audit-rows-left-out = 仅列出前 { $rows } 行：工作表行数已达上限。
 audit-left-out = 此处按严重程度列出 { $shown } 处；其余 { $left } 处见本报告的其他格式。
 
-audit-pack = 策略包
+audit-pack = 规则包
 audit-level = 级别
 audit-at-level = 级别 { $level }
 audit-control = 控制项

@@ -144,7 +144,7 @@ fn oscal_is_after_its_schema_and_refers_to_what_is_there() {
 fn csv_has_a_row_a_place_and_no_formula() {
     let bytes = csv::render(&audit(), Lang::Zh).unwrap();
     let mut reader = ::csv::Reader::from_reader(&bytes[3..]);
-    assert_eq!(reader.headers().unwrap().iter().next(), Some("策略包"));
+    assert_eq!(reader.headers().unwrap().iter().next(), Some("规则包"));
     let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
     let places: usize = audit()
         .objects
