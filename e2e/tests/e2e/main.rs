@@ -8,6 +8,7 @@ mod world;
 
 mod admission;
 mod alertmanager;
+mod audit_page;
 mod bundle;
 mod chart;
 mod cli;
@@ -66,6 +67,7 @@ fn all() -> Vec<Test> {
     [
         admission::tests(),
         alertmanager::tests(),
+        audit_page::tests(),
         bundle::tests(),
         chart::tests(),
         cli::tests(),

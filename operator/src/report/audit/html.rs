@@ -231,19 +231,30 @@ pub fn render(audit: &Audit, lang: Lang) -> Result<String, RenderError> {
 }
 
 fn outcomes(controls: &[Control], lang: Lang) -> Vec<Choice> {
-    let count = |outcome: Outcome| {
+    let count = |word: &str| {
         let rows = controls.iter().flat_map(|control| &control.rows);
-        rows.filter(|row| row.outcome == outcome.as_str()).count()
+        rows.filter(|row| row.outcome == word).count()
     };
-    [Outcome::Fail, Outcome::Error, Outcome::Unknown, Outcome::Skip, Outcome::Pass]
-        .into_iter()
-        .map(|outcome| Choice {
-            value: outcome.as_str(),
-            word: words::outcome(lang, outcome, true),
-            count: count(outcome),
+    let all = [
+        (Outcome::Fail, true),
+        (Outcome::Fail, false),
+        (Outcome::Error, true),
+        (Outcome::Unknown, true),
+        (Outcome::Skip, true),
+        (Outcome::Pass, true),
+    ];
+    all.into_iter()
+        .map(|(outcome, scored)| {
+            let value = outcome_key(outcome, scored);
+            Choice { value, word: words::outcome(lang, outcome, scored), count: count(value) }
         })
         .filter(|choice| choice.count > 0)
         .collect()
+}
+
+/// The value of an outcome in the filter: what is waived and what is unknown are told apart here.
+fn outcome_key(outcome: Outcome, scored: bool) -> &'static str {
+    if outcome == Outcome::Fail && !scored { "warn" } else { outcome.as_str() }
 }
 
 fn packs(audit: &Audit, lang: Lang) -> Vec<Pack> {
@@ -394,7 +405,7 @@ fn controls(view: &View<'_>, lang: Lang) -> (Vec<Control>, usize, usize) {
                 rows.push(Row {
                     object: named(&line.object),
                     result: words::outcome(lang, finding.outcome, control.scored),
-                    outcome: finding.outcome.as_str(),
+                    outcome: outcome_key(finding.outcome, control.scored),
                     places: places.collect(),
                     more: finding.more,
                     waiver: waiver.unwrap_or_default(),
