@@ -40,7 +40,6 @@ pub struct Inputs {
     entered: BTreeSet<PathBuf>,
     current: Option<Reader<Box<dyn Read + Send>>>,
     stdin: bool,
-    files: usize,
 }
 
 /// Something to read.
@@ -54,12 +53,7 @@ impl Inputs {
     /// Reads `paths` in their order; `-` is standard input, and folders are read with everything below them, by name.
     pub fn new(paths: &[PathBuf], limits: Limits, unpacking: Unpacking) -> Self {
         let pending = paths.iter().rev().map(|path| Pending { path: path.clone(), named: true }).collect();
-        Self { limits, unpacking, pending, entered: BTreeSet::new(), current: None, stdin: false, files: 0 }
-    }
-
-    /// Files that were opened so far, standard input included.
-    pub fn files(&self) -> usize {
-        self.files
+        Self { limits, unpacking, pending, entered: BTreeSet::new(), current: None, stdin: false }
     }
 
     /// Opens a file, or puts what a folder has in its place.
@@ -85,7 +79,6 @@ impl Inputs {
     }
 
     fn start(&mut self, path: &Path, mut inner: Box<dyn Read + Send>) -> Result<(), Reason> {
-        self.files += 1;
         let mut head = Vec::with_capacity(GZIP.len());
         inner.by_ref().take(GZIP.len() as u64).read_to_end(&mut head).map_err(io_reason)?;
         let packed = head == GZIP;
@@ -144,6 +137,7 @@ fn name(path: &Path) -> Arc<str> {
     path.display().to_string().into()
 }
 
+#[allow(clippy::needless_pass_by_value)] // As map_err hands it over.
 fn io_reason(error: io::Error) -> Reason {
     Reason::Io(error.to_string())
 }

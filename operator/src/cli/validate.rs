@@ -200,7 +200,7 @@ fn text(report: &Report, lang: Lang) -> String {
 }
 
 /// What is wrong, in words. A rule's are those of the definition, as the API server says them.
-fn words(what: &What, lang: Lang) -> String {
+pub(super) fn words(what: &What, lang: Lang) -> String {
     let meant = |near: &Option<String>| {
         near.as_ref().map_or_else(String::new, |near| t!(lang, "validate-meant", near = &**near))
     };

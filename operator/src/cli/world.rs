@@ -102,6 +102,23 @@ where
     }
 }
 
+/// Those of `sites` that are asked for by name, or all of them where none is, in the order of their names.
+///
+/// # Errors
+/// When one that is asked for is not among them.
+pub fn pick<T>(
+    mut sites: Vec<T>,
+    names: &[String],
+    name_of: impl Fn(&T) -> String,
+) -> anyhow::Result<Vec<T>> {
+    if let Some(missing) = names.iter().find(|name| sites.iter().all(|site| name_of(site) != **name)) {
+        bail!("there is no DataCenter {missing}");
+    }
+    sites.retain(|site| names.is_empty() || names.contains(&name_of(site)));
+    sites.sort_by_key(name_of);
+    Ok(sites)
+}
+
 impl World {
     /// Reads it. `namespace` is Banyan's.
     pub async fn read(client: Client, namespace: &str, told: Switches) -> anyhow::Result<Self> {

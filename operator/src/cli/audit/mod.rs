@@ -138,14 +138,14 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
             Some(client) => {
                 let wanted =
                     compiled.judged_kinds().chain(compiled.related_kinds()).map(str::to_owned).collect();
-                let (batches, unread) = sources::of_cluster(&runtime, client, wanted)?;
+                let (batches, unread) = sources::of_cluster(&runtime, client, &wanted)?;
                 let told = Arc::clone(&unread);
                 let mut audit =
                     scan::run(plan, batches, move || Sight::Cluster { unread: sources::kinds(&told) });
                 audit.unread = sources::lines(&unread);
                 audit
             }
-            None => scan::run(plan, sources::of_files(files), || Sight::Manifests),
+            None => scan::run(plan, sources::of_files(&files), || Sight::Manifests),
         };
         audit.faults.splice(0..0, faults);
         Ok(audit)
@@ -170,19 +170,15 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
 /// Writes every form, one without a file last to standard output.
 fn write(audit: &Audit, formats: &[Format], files: &[PathBuf], lang: Lang) -> anyhow::Result<()> {
     for (place, format) in formats.iter().enumerate() {
-        match files.get(place) {
-            Some(path) => {
-                let file =
-                    File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
-                let mut out = BufWriter::new(file);
-                forms::write(*format, audit, lang, &mut out)?;
-                out.flush().with_context(|| format!("{} cannot be written", path.display()))?;
-            }
-            None => {
-                let mut out = Vec::new();
-                forms::write(*format, audit, lang, &mut out)?;
-                super::print_bytes(&out)?;
-            }
+        if let Some(path) = files.get(place) {
+            let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
+            let mut out = BufWriter::new(file);
+            forms::write(*format, audit, lang, &mut out)?;
+            out.flush().with_context(|| format!("{} cannot be written", path.display()))?;
+        } else {
+            let mut out = Vec::new();
+            forms::write(*format, audit, lang, &mut out)?;
+            super::print_bytes(&out)?;
         }
     }
     Ok(())

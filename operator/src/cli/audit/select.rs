@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use banyan_crds::v1alpha1::SecurityBaselineSpec;
 use banyan_policies::{
     engine::{Compiled, Parameters, Selection, compile},
     input::{self, Limits},
@@ -13,9 +14,15 @@ use banyan_policies::{
 };
 use jiff::Timestamp;
 
-use crate::cli::{
-    inputs::{Inputs, Unpacking},
-    policies::Packs,
+use crate::{
+    baseline::{self, spec::Asked},
+    cli::{
+        inputs::{Inputs, Unpacking},
+        policies::Packs,
+        validate::words,
+    },
+    lang::Lang,
+    validation::{Definition, Found, find},
 };
 
 /// What chooses the controls.
@@ -27,7 +34,7 @@ pub struct Choice {
     /// The level: 1 to 4 of mlps, baseline or restricted of pod-security; the highest by default. The first level belongs to the first pack, and so on.
     #[arg(long, value_name = "LEVEL")]
     level: Vec<String>,
-    /// A SecurityBaseline: its packs, level, parameters, attestations and clauses that do not apply.
+    /// A `SecurityBaseline`: its packs, level, parameters, attestations and clauses that do not apply.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// Folders with packs of your own.
@@ -60,7 +67,7 @@ pub(super) struct Chosen {
 pub(super) fn select(args: &Choice, now: Timestamp) -> anyhow::Result<Chosen> {
     let packs = Packs::read(&args.packs)?;
     let mut faults: Vec<String> = packs.faults.iter().map(ToString::to_string).collect();
-    let parameters: Parameters = match &args.parameters {
+    let mut parameters: Parameters = match &args.parameters {
         None => Parameters::new(),
         Some(path) => {
             let text =
@@ -69,17 +76,26 @@ pub(super) fn select(args: &Choice, now: Timestamp) -> anyhow::Result<Chosen> {
                 .with_context(|| format!("{} is no mapping from parameters to values", path.display()))?
         }
     };
-    let selections = selections(args, &packs)?;
+    let (selections, input) = match &args.baseline {
+        None => (selections(args, &packs)?, Input::default()),
+        Some(path) => {
+            let asked = read_baseline(path, &packs, &mut faults)?;
+            for (name, value) in asked.parameters {
+                parameters.entry(name).or_insert(value);
+            }
+            (asked.selections, asked.input)
+        }
+    };
     let mut waivers = Vec::new();
     for path in &args.waivers {
-        read_waivers(path, &mut waivers, &mut faults)?;
+        read_waivers(path, &mut waivers, &mut faults);
     }
     let (compiled, wrong) = compile(&packs.all, &selections, &parameters);
     if compiled.packs.is_empty() {
         bail!("{}", wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
     faults.extend(wrong.iter().map(ToString::to_string));
-    Ok(Chosen { compiled, waivers: Waivers::new(waivers, now), input: Input::default(), faults })
+    Ok(Chosen { compiled, waivers: Waivers::new(waivers, now), input, faults })
 }
 
 /// The packs with their levels: one level for all, or one for each.
@@ -104,7 +120,7 @@ fn selections(args: &Choice, packs: &Packs) -> anyhow::Result<Vec<Selection>> {
 }
 
 /// Reads waivers; one that is none is told, and the others count.
-fn read_waivers(path: &Path, waivers: &mut Vec<Waiver>, faults: &mut Vec<String>) -> anyhow::Result<()> {
+fn read_waivers(path: &Path, waivers: &mut Vec<Waiver>, faults: &mut Vec<String>) {
     for document in Inputs::new(&[path.to_owned()], Limits::default(), Unpacking::default()) {
         let document = match document {
             Ok(document) => document,
@@ -133,5 +149,42 @@ fn read_waivers(path: &Path, waivers: &mut Vec<Waiver>, faults: &mut Vec<String>
             }
         }
     }
-    Ok(())
+}
+
+/// Reads a baseline, and holds it against its schema and rules as the API server would.
+fn read_baseline(path: &Path, packs: &Packs, faults: &mut Vec<String>) -> anyhow::Result<Asked> {
+    let definitions = Definition::all()?;
+    let mut found = None;
+    for document in Inputs::new(&[path.to_owned()], Limits::default(), Unpacking::default()) {
+        let document = document?;
+        let parsed = input::parse(&document, &Limits::default());
+        if let Some(fault) = parsed.faults.into_iter().next() {
+            return Err(fault.into());
+        }
+        for object in parsed.objects {
+            if object.value["kind"] != "SecurityBaseline" {
+                continue;
+            }
+            let place = |field: &str| format!("{}:{}: {field}", document.file, object.line(&document, field));
+            if found.is_some() {
+                bail!("{}: a second SecurityBaseline; an audit is made by one", place("metadata.name"));
+            }
+            let Found::Ours(definition) = find(&definitions, &object.value) else {
+                bail!("{}: this version of SecurityBaseline is unknown", place("apiVersion"));
+            };
+            if let Err(wrong) = definition.check(&object.value) {
+                let lines: Vec<String> = wrong
+                    .iter()
+                    .map(|fault| format!("{}: {}", place(&fault.field), words(&fault.what, Lang::En)))
+                    .collect();
+                bail!("{}", lines.join("\n"));
+            }
+            let spec: SecurityBaselineSpec =
+                serde_json::from_value(object.value["spec"].clone()).with_context(|| place("spec"))?;
+            let asked = baseline::spec::asked(&spec, &packs.all);
+            faults.extend(asked.faults.iter().map(|(field, wrong)| format!("{}: {wrong}", place(field))));
+            found = Some(asked);
+        }
+    }
+    found.with_context(|| format!("{} has no SecurityBaseline", path.display()))
 }

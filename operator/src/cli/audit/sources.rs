@@ -23,8 +23,8 @@ const BATCH: usize = 256 * 1024;
 pub(super) type Unreads = Arc<Mutex<Vec<Unread>>>;
 
 /// The documents of files, folders and standard input.
-pub(super) fn of_files(files: Vec<PathBuf>) -> impl Iterator<Item = Batch> + Send {
-    let mut documents = Inputs::new(&files, Limits::default(), Unpacking::default());
+pub(super) fn of_files(files: &[PathBuf]) -> impl Iterator<Item = Batch> + Send + use<> {
+    let mut documents = Inputs::new(files, Limits::default(), Unpacking::default());
     std::iter::from_fn(move || {
         let (mut batch, mut bytes, mut faults) = (Vec::new(), 0, Vec::new());
         for next in documents.by_ref() {
@@ -52,10 +52,10 @@ pub(super) fn of_files(files: Vec<PathBuf>) -> impl Iterator<Item = Batch> + Sen
 pub(super) fn of_cluster(
     runtime: &Handle,
     client: Client,
-    wanted: BTreeSet<String>,
-) -> anyhow::Result<(impl Iterator<Item = Batch> + Send, Unreads)> {
+    wanted: &BTreeSet<String>,
+) -> anyhow::Result<(impl Iterator<Item = Batch> + Send + use<>, Unreads)> {
     let unread = Unreads::default();
-    let kinds = runtime.block_on(cluster::served(&client, &wanted))?;
+    let kinds = runtime.block_on(cluster::served(&client, wanted))?;
     let (to_judge, mut pages) = mpsc::channel(4);
     let told = Arc::clone(&unread);
     runtime.spawn(async move {

@@ -73,7 +73,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
             Ok(waiver) => waivers.push(waiver),
             Err(invalid) => {
                 let name = invalid.metadata.name.unwrap_or_default();
-                eprintln!("{name} cannot be decoded and is left out: {}", plain(&invalid.error.to_string()));
+                eprintln!("{name} cannot be decoded and is left out: {}", plain(&invalid.error));
             }
         }
     }
