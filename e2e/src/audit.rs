@@ -25,30 +25,34 @@ const UNCOUNTED: [&str; 8] = [
     "tokenreviews",
 ];
 
-/// One attempt to write, also when it was refused.
+/// One answered request for a resource or a list, also when it was refused. Reads are in the log for the operator alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Write {
+pub struct Request {
     /// The user, such as `system:serviceaccount:banyan-system:banyan`.
     pub user: String,
-    /// create, update, patch, delete or deletecollection.
+    /// The program, as it calls itself, such as `banyan/0.1.0`; empty for none.
+    pub agent: String,
+    /// The verb, as roles have it; of a write: create, update, patch, delete or deletecollection.
     pub verb: String,
     /// The API group; empty for the core group.
     pub group: String,
-    /// The resource in the plural, such as `configmaps`.
+    /// The resource in the plural, such as `configmaps`; empty for paths that are no resource.
     pub resource: String,
     /// The subresource, such as `status`; empty for none.
     pub subresource: String,
-    /// The namespace; empty for cluster-wide resources.
+    /// The namespace; empty for cluster-wide requests.
     pub namespace: String,
-    /// The object's name; empty for `deletecollection`, and for `create`, whose name stands in the body.
+    /// The object's name; empty for lists, for `deletecollection`, and for `create`, whose name stands in the body.
     pub name: String,
     /// The HTTP status of the answer.
     pub code: u16,
+    /// Refused by authorization, and not by an admission policy.
+    pub by_authorization: bool,
     /// When it was answered.
     pub at: Timestamp,
 }
 
-impl fmt::Display for Write {
+impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.resource)?;
         for (mark, part) in [(".", &self.group), ("/", &self.subresource)] {
@@ -57,41 +61,6 @@ impl fmt::Display for Write {
             }
         }
         write!(f, " {}/{} by {}: {}", self.namespace, self.name, self.user, self.code)
-    }
-}
-
-/// One answered request for a resource or a list, also when it only reads. Reads are in the log for the operator alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The user.
-    pub user: String,
-    /// The program, as it calls itself, such as `banyan/0.1.0`; empty for none.
-    pub agent: String,
-    /// The verb, as roles have it.
-    pub verb: String,
-    /// The API group; empty for the core group.
-    pub group: String,
-    /// The resource in the plural; empty for paths that are no resource.
-    pub resource: String,
-    /// The subresource; empty for none.
-    pub subresource: String,
-    /// The namespace; empty for cluster-wide requests.
-    pub namespace: String,
-    /// The object's name; empty for lists and creations.
-    pub name: String,
-    /// The HTTP status of the answer.
-    pub code: u16,
-    /// Refused by authorization, and not by an admission policy.
-    pub by_authorization: bool,
-}
-
-impl fmt::Display for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource)?;
-        if !self.subresource.is_empty() {
-            write!(f, "/{}", self.subresource)?;
-        }
-        write!(f, ".{} {}/{}", self.group, self.namespace, self.name)
     }
 }
 
@@ -118,14 +87,14 @@ impl AuditLog {
 
     /// The writes of this user since the mark, in the order of their answers, without Leases and Events and without
     /// dry runs and access reviews, which change nothing.
-    pub fn writes_by(&self, user: &str, since: Mark) -> Result<Vec<Write>> {
+    pub fn writes_by(&self, user: &str, since: Mark) -> Result<Vec<Request>> {
         let mut writes = self.writes(since)?;
         writes.retain(|write| write.user == user);
         Ok(writes)
     }
 
     /// As [`AuditLog::writes_by`], of all users.
-    pub fn writes(&self, since: Mark) -> Result<Vec<Write>> {
+    pub fn writes(&self, since: Mark) -> Result<Vec<Request>> {
         let mut writes = self.everything(since)?.0;
         writes.retain(|write| !UNCOUNTED.contains(&write.resource.as_str()));
         Ok(writes)
@@ -152,9 +121,9 @@ impl AuditLog {
     }
 
     /// Every write since the mark, those on purpose included, and the place after the last of them, to go on from.
-    pub fn everything(&self, since: Mark) -> Result<(Vec<Write>, Mark)> {
+    pub fn everything(&self, since: Mark) -> Result<(Vec<Request>, Mark)> {
         let (entries, mark) = self.entries(since)?;
-        Ok((entries.into_iter().filter_map(Entry::write).collect(), mark))
+        Ok((entries.into_iter().filter(Entry::writes).filter_map(Entry::request).collect(), mark))
     }
 
     fn entries(&self, since: Mark) -> Result<(Vec<Entry>, Mark)> {
@@ -178,8 +147,8 @@ pub fn service_account(namespace: &str, name: &str) -> String {
 }
 
 /// One line per write, for the message of a test that wanted fewer.
-pub fn list(writes: &[Write]) -> String {
-    writes.iter().map(Write::to_string).collect::<Vec<_>>().join("\n")
+pub fn list(writes: &[Request]) -> String {
+    writes.iter().map(Request::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// The lines that are written to their ends; the last one may be half written.
@@ -232,6 +201,7 @@ struct ResponseStatus {
 }
 
 impl Entry {
+    /// The request, once it is answered.
     fn request(self) -> Option<Request> {
         let object = self.object_ref.unwrap_or_default();
         let forbidden =
@@ -247,24 +217,14 @@ impl Entry {
             name: object.name,
             code: self.response_status.and_then(|status| status.code).unwrap_or(0),
             by_authorization: forbidden,
+            at: self.stage_timestamp,
         })
     }
 
-    fn write(self) -> Option<Write> {
-        let object = self.object_ref.unwrap_or_default();
+    /// Whether it asks to change something.
+    fn writes(&self) -> bool {
         let dry = self.request_uri.split(['?', '&']).any(|part| part.starts_with("dryRun="));
-        let written = self.stage == "ResponseComplete" && WRITES.contains(&self.verb.as_str()) && !dry;
-        written.then(|| Write {
-            user: self.user.username,
-            verb: self.verb,
-            group: object.api_group,
-            resource: object.resource,
-            subresource: object.subresource,
-            namespace: object.namespace,
-            name: object.name,
-            code: self.response_status.and_then(|status| status.code).unwrap_or(0),
-            at: self.stage_timestamp,
-        })
+        WRITES.contains(&self.verb.as_str()) && !dry
     }
 }
 

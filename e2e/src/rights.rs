@@ -163,6 +163,7 @@ mod tests {
             name: name.into(),
             code,
             by_authorization: code == 403,
+            at: jiff::Timestamp::UNIX_EPOCH,
         }
     }
 

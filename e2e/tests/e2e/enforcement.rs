@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use banyan_crds::v1alpha1::{Action, EnforcementState, Verdict};
-use banyan_e2e::audit::{self, Write};
+use banyan_e2e::audit::{self, Request};
 use banyan_e2e::operator;
 use banyan_e2e::wait::{eventually, until};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -329,7 +329,7 @@ fn violated(status: &banyan_crds::v1alpha1::DataCenterStatus) -> bool {
 }
 
 /// Whether a write is more than a status or a ledger.
-fn touches_others(write: &Write) -> bool {
+fn touches_others(write: &Request) -> bool {
     let ledger = write.resource == "configmaps" && write.name.starts_with("banyan-ledger-");
     !ledger && write.subresource != "status"
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use banyan_crds::v1alpha1::{Action, ContestedObject, DataCenterStatus};
-use banyan_e2e::audit::{Mark, Write};
+use banyan_e2e::audit::{Mark, Request};
 use banyan_e2e::operator::{self, Operator};
 use banyan_e2e::wait::{eventually, until};
 use k8s_openapi::api::batch::v1::CronJob;
@@ -116,7 +116,7 @@ async fn replace(cron_jobs: &Api<CronJob>, name: &str, manager: &str) -> Result<
 }
 
 /// The operator's writes to this object.
-fn writes(stage: &Stage, since: Mark, name: &str) -> Result<Vec<Write>> {
+fn writes(stage: &Stage, since: Mark, name: &str) -> Result<Vec<Request>> {
     let mut writes = stage.plane.audit().writes_by(&operator::user(), since)?;
     writes.retain(|write| write.name == name);
     Ok(writes)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use banyan_crds::v1alpha1::{Action, ActionRecord};
-use banyan_e2e::audit::{self, Write};
+use banyan_e2e::audit::{self, Request};
 use banyan_e2e::operator;
 use banyan_e2e::proxy::{Proxy, Side, Trap};
 use banyan_e2e::wait::until;
@@ -140,13 +140,13 @@ fn text(file: &Path) -> Result<String> {
 }
 
 /// Each line has its write. Each write has its line; only what was under way when the process was killed may have none.
-fn compare(lines: &[Value], writes: &[Write], killed: Timestamp) -> Result<()> {
-    let mut unmatched: Vec<&Write> = writes.iter().collect();
+fn compare(lines: &[Value], writes: &[Request], killed: Timestamp) -> Result<()> {
+    let mut unmatched: Vec<&Request> = writes.iter().collect();
     for line in lines.iter().filter(|line| line["outcome"] == "Written") {
         let time: Timestamp = line["time"].as_str().unwrap_or_default().parse()?;
         // The last one before it: the same object may have been written before without a line.
         let answered =
-            |write: &&Write| write.at.as_millisecond() <= time.as_millisecond() && is_of(line, write);
+            |write: &&Request| write.at.as_millisecond() <= time.as_millisecond() && is_of(line, write);
         let found = unmatched.iter().rposition(answered);
         let found = found.with_context(|| format!("no such write: {line}\n{}", audit::list(writes)))?;
         unmatched.remove(found);
@@ -163,7 +163,7 @@ fn compare(lines: &[Value], writes: &[Write], killed: Timestamp) -> Result<()> {
     Ok(())
 }
 
-fn is_of(line: &Value, write: &Write) -> bool {
+fn is_of(line: &Value, write: &Request) -> bool {
     let object = &line["object"];
     let plural = object["kind"].as_str().unwrap_or_default().to_lowercase() + "s";
     let verb = if line["what"] == "Removed" { "delete" } else { "patch" };
