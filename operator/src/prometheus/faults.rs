@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::client::MAX_BODY_BYTES;
 use super::fake::{Fake, Reply, Tls, http};
 use super::*;
 

@@ -26,12 +26,11 @@ mod fake;
 #[cfg(test)]
 mod faults;
 
-pub use answer::{Answer, Labels, Series, one_series, shown};
-pub use client::{Asked, Client, Hook, MAX_BODY_BYTES};
+pub use answer::{Answer, Labels, Series};
+pub use client::{Asked, Client, Hook};
 pub use clients::Clients;
 pub use error::QueryError;
 pub use meter::{fetch_meter, fetch_value};
-pub use query::{MAX_SAMPLES, MAX_SPAN_MS, MIN_INTERVAL_MS, Request, instant, plan, raw_samples};
+pub use query::Request;
 pub use runtime::{Retention, Runtime};
-pub use selector::plain_selector;
 pub use settings::{Auth, Secret, Settings};
