@@ -30,6 +30,10 @@ fn principal(known: bool) -> Principal {
     }
 }
 
+fn ground<'a>(what: Deed, prior: &'a Value, principal: &'a Principal) -> Ground<'a> {
+    Ground { what, action: None, prior, kept: &[], why: "a test", until: None, principal }
+}
+
 fn line(object: &ObjectRef, ground: &Ground<'_>, outcome: Outcome) -> Value {
     let trail = Trail::new("banyan-0", io::sink());
     let now = "2026-03-01T00:00:00Z".parse().unwrap();
@@ -130,15 +134,7 @@ fn the_schema_names_every_field_and_no_other() {
 #[test]
 fn what_was_in_a_secret_is_not_told() {
     let (principal, prior) = (principal(true), json!({ "/data/password": "aHVudGVyMg==" }));
-    let ground = Ground {
-        what: Deed::Borrowed,
-        action: None,
-        prior: &prior,
-        kept: &[],
-        why: "a test",
-        until: None,
-        principal: &principal,
-    };
+    let ground = ground(Deed::Borrowed, &prior, &principal);
     assert!(line(&object::<Secret>(None), &ground, Outcome::Written).get("prior").is_none());
     assert_eq!(line(&object::<ConfigMap>(None), &ground, Outcome::Written)["prior"], prior);
 }
@@ -146,15 +142,7 @@ fn what_was_in_a_secret_is_not_told() {
 #[test]
 fn a_uid_that_only_the_server_knows_is_told_and_a_known_one_stays() {
     let (principal, prior) = (principal(true), Value::Null);
-    let ground = Ground {
-        what: Deed::Ensured,
-        action: None,
-        prior: &prior,
-        kept: &[],
-        why: "a test",
-        until: None,
-        principal: &principal,
-    };
+    let ground = ground(Deed::Ensured, &prior, &principal);
     for (known, told) in [(None, "u1"), (Some("u0"), "u0")] {
         assert_eq!(line(&object::<ConfigMap>(known), &ground, Outcome::Written)["object"]["uid"], told);
     }
@@ -172,14 +160,6 @@ fn nobody_reading_any_more_stops_nothing() {
         }
     }
     let (principal, prior) = (principal(true), Value::Null);
-    let ground = Ground {
-        what: Deed::Ensured,
-        action: None,
-        prior: &prior,
-        kept: &[],
-        why: "a test",
-        until: None,
-        principal: &principal,
-    };
+    let ground = ground(Deed::Ensured, &prior, &principal);
     Trail::new("banyan-0", Closed).tell(&object::<ConfigMap>(None), None, &ground, Outcome::Written);
 }
