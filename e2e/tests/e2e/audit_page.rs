@@ -81,8 +81,9 @@ struct Seen {
 
 /// Puts values into the filter as a person does, and says what is left.
 async fn filtered(browser: &Browser, fields: &[(&str, &str)]) -> Result<Seen> {
-    let set: String =
+    let set: Vec<String> =
         fields.iter().map(|(name, value)| format!("form.elements['{name}'].value = '{value}';")).collect();
+    let set = set.concat();
     browser
         .eval(&format!(
             "const form = document.getElementById('filter'); \
