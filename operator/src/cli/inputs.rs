@@ -66,7 +66,7 @@ impl Inputs {
             return self.start(path, Box::new(io::stdin()));
         }
         // What a link leads to decides, as for whoever opens it.
-        let metadata = fs::metadata(path).map_err(io_reason)?;
+        let metadata = fs::metadata(path).map_err(|error| io_reason(&error))?;
         if metadata.is_dir() {
             return self.enter(path);
         }
@@ -74,13 +74,13 @@ impl Inputs {
         if !next.named && !metadata.is_file() {
             return Ok(());
         }
-        let file = File::open(path).map_err(io_reason)?;
+        let file = File::open(path).map_err(|error| io_reason(&error))?;
         self.start(path, Box::new(file))
     }
 
     fn start(&mut self, path: &Path, mut inner: Box<dyn Read + Send>) -> Result<(), Reason> {
         let mut head = Vec::with_capacity(GZIP.len());
-        inner.by_ref().take(GZIP.len() as u64).read_to_end(&mut head).map_err(io_reason)?;
+        inner.by_ref().take(GZIP.len() as u64).read_to_end(&mut head).map_err(|error| io_reason(&error))?;
         let packed = head == GZIP;
         let whole = io::Cursor::new(head).chain(inner);
         let inner: Box<dyn Read + Send> =
@@ -91,12 +91,12 @@ impl Inputs {
 
     /// Puts what a folder has before everything else.
     fn enter(&mut self, path: &Path) -> Result<(), Reason> {
-        if !self.entered.insert(fs::canonicalize(path).map_err(io_reason)?) {
+        if !self.entered.insert(fs::canonicalize(path).map_err(|error| io_reason(&error))?) {
             return Ok(());
         }
         let mut found = Vec::new();
-        for entry in fs::read_dir(path).map_err(io_reason)? {
-            let entry = entry.map_err(io_reason)?;
+        for entry in fs::read_dir(path).map_err(|error| io_reason(&error))? {
+            let entry = entry.map_err(|error| io_reason(&error))?;
             if !hidden(&entry.file_name()) {
                 found.push(entry);
             }
@@ -137,8 +137,7 @@ fn name(path: &Path) -> Arc<str> {
     path.display().to_string().into()
 }
 
-#[allow(clippy::needless_pass_by_value)] // As map_err hands it over.
-fn io_reason(error: io::Error) -> Reason {
+fn io_reason(error: &io::Error) -> Reason {
     Reason::Io(error.to_string())
 }
 

@@ -81,6 +81,9 @@ pub enum Reason {
     /// An alias inside the value that its own anchor names.
     #[error("parsing a document: an alias repeats the value that it is part of")]
     Cycle,
+    /// A document marker within a document.
+    #[error("parsing YAML: another document begins here; end lines with a line feed so that it can be read")]
+    SecondDocument,
     /// A tag that says nothing about plain data.
     #[error("parsing YAML: the tag {0} is unknown to Kubernetes")]
     Tag(String),

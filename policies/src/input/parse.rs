@@ -105,7 +105,11 @@ fn read(document: &Document, limits: &Limits) -> Result<Value, Fault> {
         },
         // The text of an item begins with its dash.
         Syntax::Yaml => match (yaml::read(document, limits)?, &document.part) {
-            (Value::Array(items), Part::Item { .. }) => Ok(items.into_iter().next().unwrap_or_default()),
+            (Value::Array(mut items), Part::Item { .. }) if items.len() == 1 => Ok(items.remove(0)),
+            (_, Part::Item { .. }) => {
+                let message = "one item of a List was expected between two dashes".into();
+                Err(document.fault(1, 0, Reason::Syntax { syntax: Syntax::Yaml, message }))
+            }
             (value, _) => Ok(value),
         },
     }

@@ -21,8 +21,16 @@ const COST: usize = 64;
 /// Reads the one value of a YAML document; `null` when it has none.
 pub(super) fn read(document: &Document, limits: &Limits) -> Result<Value, Fault> {
     let text = document.text.strip_prefix('\u{feff}').unwrap_or(&document.text);
-    let mut builder =
-        Builder { text, limits, stack: Vec::new(), anchors: HashMap::new(), nodes: 0, copied: 0, root: None };
+    let mut builder = Builder {
+        begun: false,
+        text,
+        limits,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        copied: 0,
+        root: None,
+    };
     for event in events(text) {
         let (event, span) = event.map_err(|error| {
             let marker = error.marker();
@@ -59,6 +67,8 @@ struct Wrong {
 }
 
 struct Builder<'l> {
+    /// Whether a document has begun.
+    begun: bool,
     text: &'l str,
     limits: &'l Limits,
     stack: Vec<Frame>,
@@ -198,6 +208,10 @@ impl Builder<'_> {
                 self.put(value, frame.weight, frame.start)
             }
             Event::Alias(anchor) => self.alias(anchor, at),
+            // Documents were cut at line feeds; a lone carriage return, which is a line end to YAML too, hides a marker.
+            Event::DocumentStart(..) if std::mem::replace(&mut self.begun, true) => {
+                Err(Wrong { at, reason: Reason::SecondDocument })
+            }
             _ => Ok(()),
         }
     }

@@ -106,6 +106,14 @@ fn a_truncated_file_is_refused() {
 }
 
 #[test]
+fn a_marker_that_was_not_seen_hides_no_document() {
+    assert_eq!(
+        fault("a: 1\r---\rb: 2\r"),
+        "f.yaml:6:1: parsing YAML: another document begins here; end lines with a line feed so that it can be read"
+    );
+}
+
+#[test]
 fn a_key_given_twice_is_named_with_both_its_lines() {
     assert_eq!(
         fault("a:\n  b:\n  - c: 1\n    d: 2\n    c: 3"),

@@ -213,6 +213,12 @@ fn what_is_wrong_in_a_long_list_is_said() {
         faults[3],
         "f.yaml:1:1: reading a list: it has items, but its kind \"Thing\" does not end in List"
     );
+    // A dash that was not seen hides no item.
+    let hidden =
+        format!("items:\n{}{}kind: List\n", item("a").repeat(3), item("b").replace('\n', "\r") + &item("c"));
+    let (objects, faults) = all_with(hidden.as_bytes(), &limits);
+    assert_eq!((objects.len(), faults.len()), (3, 1), "{faults:?}");
+    assert!(faults[0].ends_with("one item of a List was expected between two dashes"), "{}", faults[0]);
     // Cut off in the middle.
     let [yaml, json, _] = lists();
     for text in [&json[..json.len() / 2], &yaml[..yaml.len() / 2]] {

@@ -1,14 +1,13 @@
 //! How quick reading is. Not a test of anything: `cargo test --release -p banyan-policies --lib speed -- --ignored --nocapture`.
 
-use std::{fmt::Write as _, time::Instant};
+use std::{fmt::Write as _, io::Read, time::Instant};
 
 use crate::input::{Limits, Reader, parse};
 
-/// Pods of about 500 bytes of YAML.
-fn pods(count: usize) -> Vec<String> {
-    let pod = |place: usize| {
-        format!(
-            "apiVersion: v1
+/// A Pod of about 500 bytes of YAML.
+fn pod(place: usize) -> String {
+    format!(
+        "apiVersion: v1
 kind: Pod
 metadata:
   name: pod-{place}
@@ -36,16 +35,14 @@ spec:
   - name: data
     emptyDir: {{}}
 ",
-            place % 50
-        )
-    };
-    (0..count).map(pod).collect()
+        place % 50
+    )
 }
 
 #[test]
 #[ignore = "measures"]
 fn speed_of_reading() {
-    let pods = pods(10_000);
+    let pods: Vec<String> = (0..10_000).map(pod).collect();
     let yaml = pods.join("---\n");
     let items = pods
         .iter()
@@ -83,4 +80,49 @@ fn speed_of_reading() {
         assert_eq!(read, 10_000);
     }
     println!("for comparison, yaml_serde: {:.2} µs a Pod", best * 100.0);
+}
+
+/// A List of Pods that is written as it is read.
+struct Pods {
+    next: usize,
+    count: usize,
+    ready: Vec<u8>,
+}
+
+impl Read for Pods {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.ready.is_empty() && self.next <= self.count {
+            let text = match self.next {
+                0 => "apiVersion: v1\nitems:\n".to_owned(),
+                place if place < self.count => {
+                    "- ".to_owned() + &pod(place).trim_end().replace('\n', "\n  ") + "\n"
+                }
+                _ => "kind: List\n".to_owned(),
+            };
+            self.ready = text.into();
+            self.next += 1;
+        }
+        let take = self.ready.len().min(buffer.len());
+        buffer[..take].copy_from_slice(&self.ready[..take]);
+        self.ready.drain(..take);
+        Ok(take)
+    }
+}
+
+#[test]
+#[ignore = "measures"]
+fn memory_of_reading() {
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        status.lines().find(|line| line.starts_with("VmHWM")).unwrap().to_owned()
+    };
+    println!("before: {}", resident());
+    let limits = Limits::default();
+    let pods = Pods { next: 0, count: 500_001, ready: Vec::new() };
+    let read: usize = Reader::new(pods, "f", limits)
+        .map(|document| parse(&document.unwrap(), &limits))
+        .map(|parsed| parsed.objects.len() + 1_000_000 * parsed.faults.len())
+        .sum();
+    assert_eq!(read, 500_000);
+    println!("after a List of 500,000 Pods: {}", resident());
 }
