@@ -70,6 +70,7 @@ impl Scene {
         let operator = self.operator().await?;
         let held = Box::pin(self.held()).await?;
 
+        stage.plane.apply(WAIVER).await?;
         let dry = self.uninstall(&["--dry-run", "--delete-data"]).await?;
         ensure!(dry.status.code() == Some(0), "{}", dry.stderr);
         for part in [
@@ -84,6 +85,7 @@ impl Scene {
             "MutatingAdmissionPolicyBinding banyan-waiver-author",
             "DataCenter gulou",
             "ConfigMap banyan-system/banyan-ledger-gulou",
+            "Waiver camera",
             "Deployment banyan-system/banyan",
             "CustomResourceDefinition datacenters.banyan.dev",
             "CustomResourceDefinition securitybaselines.banyan.dev",
@@ -128,7 +130,7 @@ impl Scene {
         operator.stop().await?;
         chart::delete_release(&stage.plane).await?;
         let definitions = chart::definitions();
-        let own = ["banyan-ledger-gulou", "datacenter.banyan.dev/gulou"];
+        let own = ["banyan-ledger-gulou", "datacenter.banyan.dev/gulou", "waiver.banyan.dev/camera"];
         let left: Vec<&str> = own.into_iter().chain(definitions.iter().map(String::as_str)).collect();
         self.only_these_are_left(&left).await
     }
@@ -311,6 +313,19 @@ impl Scene {
         .await
     }
 }
+
+/// A resource of another kind than the sites, which is kept and deleted as they are.
+const WAIVER: &str = "\
+apiVersion: banyan.dev/v1alpha1
+kind: Waiver
+metadata: {name: camera}
+spec:
+  baselineName: city
+  controls: [pod-privileged-container]
+  match: {namespaces: [video]}
+  reason: the driver of the cameras needs the device
+  expires: '2999-01-31T00:00:00Z'
+";
 
 const ADMINISTRATOR: &str = "\
 apiVersion: v1
