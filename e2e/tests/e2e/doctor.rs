@@ -10,7 +10,9 @@ use banyan_e2e::operator::{Operator, OperatorOptions, cli};
 use banyan_e2e::process::Finished;
 use banyan_e2e::prometheus::{Prometheus, PrometheusOptions};
 use banyan_e2e::wait::eventually;
-use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -18,6 +20,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::stage::{LIMIT, Readings, Stage, VIOLATED, at, condition};
+use crate::waivers::manifest as waiver;
 use crate::world::{Test, World};
 
 /// The tests of this file.
@@ -128,6 +131,8 @@ async fn broken_and_mended(stage: &Stage) -> Result<()> {
     metric(&operator, "policies", 0.0).await?;
     mended(stage).await?;
     metric(&operator, "policies", 1.0).await?;
+    waivers_unguarded(stage).await?;
+    mended(stage).await?;
 
     // A right that was taken away.
     let roles: Api<ClusterRole> = Api::all(stage.plane.client());
@@ -182,6 +187,30 @@ async fn broken_and_mended(stage: &Stage) -> Result<()> {
         failing(&all, "lease").map(|_| Some(()))
     })
     .await
+}
+
+/// Without the policy that records authors, nobody can say who may approve; so no Waiver is taken.
+async fn waivers_unguarded(stage: &Stage) -> Result<()> {
+    let bindings: Api<MutatingAdmissionPolicyBinding> = Api::all(stage.plane.client());
+    bindings.delete("banyan-waiver-author", &DeleteParams::default()).await?;
+    let all = found(stage, 1).await?;
+    let policies = failing(&all, "policies")?;
+    ensure!(
+        policies["found"] == "waiversUnguarded"
+            && policies["objects"] == json!(["MutatingAdmissionPolicyBinding banyan-waiver-author"]),
+        "{policies}"
+    );
+    turns(stage, "sound", "False", "PolicyMissing").await?;
+    let manifest = waiver("unguarded").to_string();
+    eventually(LIMIT, "a Waiver without a recorded author to be refused", || async {
+        let taken = stage.plane.apply(&manifest).await;
+        let Err(error) = taken else { anyhow::bail!("it was taken") };
+        let said = format!("{error:#}");
+        ensure!(said.contains("'banyan-waiver-approval'") && said.contains("was not recorded as"), "{said}");
+        Ok(Some(()))
+    })
+    .await?;
+    stage.plane.kubectl(["delete", "waiver", "unguarded", "--ignore-not-found"]).await.map(drop)
 }
 
 /// The chart again, and the condition that follows.

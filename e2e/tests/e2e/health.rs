@@ -6,17 +6,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use banyan_crds::v1alpha1::Action;
-use banyan_crds::v1alpha1::DataCenter;
+use banyan_crds::v1alpha1::{Action, DataCenter, SecurityBaseline, Waiver};
 use banyan_e2e::components::{Component, Tools};
 use banyan_e2e::dirs;
 use banyan_e2e::operator::cli;
 use banyan_e2e::process::Spec;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject};
+use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
 use kube_cel::cel::{Context, Program};
 use serde_json::{Value, json};
 
 use crate::stage::{Readings, Stage, VIOLATED};
+use crate::waivers;
 use crate::world::{Test, World};
 
 /// The tests of this file.
@@ -48,6 +49,35 @@ async fn state(
     Ok(State { what, object, kstatus, argo, message })
 }
 
+/// What nobody has looked at, of the kinds beside sites: their conventions are the same.
+async fn new_of_other_kinds(stage: &Stage, said: &'static str) -> Result<Vec<State>> {
+    let mut states = Vec::new();
+    let client = || stage.plane.client();
+    for (what, resource, manifest) in [
+        ("a new baseline", ApiResource::erase::<SecurityBaseline>(&()), baseline()),
+        ("a new Waiver", ApiResource::erase::<Waiver>(&()), waivers::manifest("new")),
+    ] {
+        let api: Api<DynamicObject> = Api::all_with(client(), &resource);
+        let created = api.create(&PostParams::default(), &serde_json::from_value(manifest)?).await?;
+        api.delete(&created.name_any(), &DeleteParams::default()).await?;
+        states.push(State {
+            what,
+            object: serde_json::to_value(created)?,
+            kstatus: "InProgress",
+            argo: "Progressing",
+            message: said,
+        });
+    }
+    Ok(states)
+}
+
+fn baseline() -> Value {
+    json!({
+        "apiVersion": "banyan.dev/v1alpha1", "kind": "SecurityBaseline", "metadata": { "name": "new" },
+        "spec": { "level": 3, "packs": ["mlps"] },
+    })
+}
+
 async fn each_state_of_a_site_is_told_to_kstatus_and_to_argo_cd(world: World) -> Result<()> {
     let stage = world.stage().await?;
     let enforce = json!({ "mode": "Enforce", "actions": ["HoldBatch"], "hysteresis": { "dwell": "0s" } });
@@ -63,6 +93,8 @@ async fn each_state_of_a_site_is_told_to_kstatus_and_to_argo_cd(world: World) ->
     stage.change_site("blind", nowhere).await?;
     let not_yet = "not looked at this generation";
     let mut states = vec![state(&stage, "well", "new", ("InProgress", "Progressing", not_yet)).await?];
+
+    states.extend(new_of_other_kinds(&stage, not_yet).await?);
 
     let operator = stage.operator(VIOLATED).await?;
     stage.engaged("held", &[Action::HoldBatch]).await?;

@@ -123,7 +123,8 @@ impl<'a> Scene<'a> {
     }
 }
 
-fn manifest(name: &str) -> Value {
+/// A Waiver as its author writes it.
+pub fn manifest(name: &str) -> Value {
     json!({
         "apiVersion": "banyan.dev/v1alpha1", "kind": "Waiver", "metadata": { "name": name },
         "spec": {
