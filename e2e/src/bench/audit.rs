@@ -91,9 +91,9 @@ fn written(folder: &Path, count: usize, only_pods: bool) -> Result<PathBuf> {
     for file in 0..FILES {
         let mut to = BufWriter::new(File::create(folder.join(format!("{file:02}.yaml")))?);
         if only_pods {
-            objects::pods(count / FILES, &mut to)?
+            objects::pods(count / FILES, &mut to)?;
         } else {
-            objects::mixed(count / FILES, &mut to)?
+            objects::mixed(count / FILES, &mut to)?;
         }
     }
     Ok(folder.to_owned())

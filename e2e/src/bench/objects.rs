@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+/// Writes the object of a number.
+type Kind = fn(usize) -> String;
+
 /// Of a hundred objects, so many are of each kind.
-const MIX: [(fn(usize) -> String, usize); 9] = [
+const MIX: [(Kind, usize); 9] = [
     (pod, 40),
     (deployment, 18),
     (cron_job, 4),
@@ -55,14 +58,14 @@ fn head(api: &str, kind: &str, number: usize) -> String {
 
 /// A Pod's spec; one in four is careless in some way.
 fn spec(number: usize, indent: usize) -> String {
-    let careless = number % 4 == 0;
+    let careless = number.is_multiple_of(4);
     let mut text = String::new();
     let mut line = |depth: usize, words: &str| {
         let _ = writeln!(text, "{}{words}", " ".repeat(indent + depth));
     };
     line(0, &format!("serviceAccountName: app-{}", number % 97));
     line(0, "automountServiceAccountToken: false");
-    if number % 40 == 0 {
+    if number.is_multiple_of(40) {
         line(0, "hostNetwork: true");
     }
     line(0, "securityContext:");
@@ -128,7 +131,7 @@ fn cron_job(number: usize) -> String {
 }
 
 fn service(number: usize) -> String {
-    let kind = if number % 50 == 0 { "NodePort" } else { "ClusterIP" };
+    let kind = if number.is_multiple_of(50) { "NodePort" } else { "ClusterIP" };
     format!(
         "{}spec:\n  type: {kind}\n  selector:\n    app: a{number}\n  ports:\n  - port: 80\n    targetPort: 8080\n",
         head("v1", "Service", number)
@@ -136,8 +139,11 @@ fn service(number: usize) -> String {
 }
 
 fn ingress(number: usize) -> String {
-    let tls =
-        if number % 3 == 0 { "" } else { "  tls:\n  - hosts:\n    - app.example\n    secretName: app-tls\n" };
+    let tls = if number.is_multiple_of(3) {
+        ""
+    } else {
+        "  tls:\n  - hosts:\n    - app.example\n    secretName: app-tls\n"
+    };
     format!(
         "{}spec:\n{tls}  rules:\n  - host: app.example\n    http:\n      paths:\n      - path: /\n        pathType: Prefix\n        backend:\n          service:\n            name: service-{number}\n            port:\n              number: 80\n",
         head("networking.k8s.io/v1", "Ingress", number)
