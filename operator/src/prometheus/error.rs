@@ -94,7 +94,7 @@ pub enum QueryError {
         /// What the server says of it.
         message: String,
     },
-    /// The body is longer than [`super::MAX_BODY_BYTES`].
+    /// The body is longer than `client::MAX_BODY_BYTES`.
     #[error("{server} answered with more than {limit_mib} MiB; narrow the query to one series")]
     TooLarge {
         /// Base address of the server.

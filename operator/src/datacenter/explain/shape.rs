@@ -75,7 +75,7 @@ impl From<&Blind> for Unseen {
 pub struct AnnualWhy {
     /// The verdict.
     pub verdict: Verdict,
-    /// Constant word, see [`super::verdict::reasons`].
+    /// Constant word, see [`crate::datacenter::verdict::reasons`].
     pub reason: &'static str,
     /// Facility energy of the days that count, kWh.
     pub facility_kilowatt_hours: i64,
