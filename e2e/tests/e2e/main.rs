@@ -14,6 +14,7 @@ mod chart;
 mod cli;
 mod crash;
 mod crd_rules;
+mod crypto;
 mod demo;
 mod doctor;
 mod enforcement;
@@ -73,6 +74,7 @@ fn all() -> Vec<Test> {
         cli::tests(),
         crash::tests(),
         crd_rules::tests(),
+        crypto::tests(),
         demo::tests(),
         doctor::tests(),
         freeze::tests(),

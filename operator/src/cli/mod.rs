@@ -4,6 +4,7 @@
 mod audit;
 mod completion;
 mod crds;
+mod crypto;
 mod doctor;
 mod energy;
 mod explain;
@@ -78,6 +79,8 @@ enum Command {
     Policies(policies::Args),
     /// Waivers of a security baseline: list, approve.
     Waiver(waiver::Args),
+    /// What cryptography is in use (密评).
+    Crypto(crypto::Args),
     /// Print the custom resource definitions.
     Crds(crds::Args),
     /// Print the alert rules as a Prometheus rule file.
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
             Command::Audit(args) => Box::pin(audit::run(args, lang)).await,
             Command::Policies(args) => policies::run(&args, lang),
             Command::Waiver(args) => waiver::run(args, lang).await,
+            Command::Crypto(args) => crypto::run(args, lang).await,
             Command::Crds(args) => crds::run(&args),
             Command::Rules(args) => rules::run(&args),
             Command::Runbook(args) => runbook::run(&args, lang),

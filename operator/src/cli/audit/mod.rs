@@ -1,6 +1,6 @@
 //! `banyan audit`: manifests or a cluster, judged by packs.
 
-mod cluster;
+pub(super) mod cluster;
 mod compare;
 mod scan;
 mod select;
