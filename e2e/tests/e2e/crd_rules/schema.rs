@@ -28,7 +28,9 @@ pub fn rules() -> Vec<Rule> {
             walk("spec", &schema["properties"]["spec"], &mut rules);
             rules.extend(required("", &schema));
         }
-        rules.iter_mut().for_each(|rule| rule.kind.clone_from(&kind));
+        for rule in &mut rules {
+            rule.kind.clone_from(&kind);
+        }
         all.extend(rules);
     }
     all

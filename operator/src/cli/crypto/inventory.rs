@@ -88,7 +88,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
         of_cluster().await?
     } else {
         let files = args.files;
-        tokio::task::spawn_blocking(move || of_files(files)).await.context("reading ended abnormally")?
+        tokio::task::spawn_blocking(move || of_files(&files)).await.context("reading ended abnormally")?
     };
     for fault in &read.faults {
         eprintln!("{fault}");
