@@ -52,7 +52,7 @@ enum Format {
     Table,
     /// Every column, as Excel opens it.
     Csv,
-    /// A cryptography bill of materials (CBOM): CycloneDX 1.6 as JSON.
+    /// A cryptography bill of materials (CBOM): `CycloneDX` 1.6 as JSON.
     #[value(name = "cyclonedx")]
     CycloneDx,
 }
@@ -143,7 +143,9 @@ async fn of_cluster() -> anyhow::Result<Read> {
         let listing = async move { cluster::list(client, &kind, &to_look_at).await };
         let looking = async {
             while let Some(page) = pages.recv().await {
-                page.iter().for_each(|object| read.look(object));
+                for object in &page {
+                    read.look(object);
+                }
             }
         };
         let (listed, ()) = tokio::join!(listing, looking);
