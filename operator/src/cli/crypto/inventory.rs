@@ -124,7 +124,9 @@ fn of_files(files: &[PathBuf]) -> Read {
             Ok(document) => {
                 let parsed = input::parse(&document, &Limits::default());
                 read.faults.extend(parsed.faults.iter().map(ToString::to_string));
-                parsed.objects.iter().for_each(|object| read.look(&object.value));
+                for object in &parsed.objects {
+                    read.look(&object.value);
+                }
             }
             Err(fault) => read.faults.push(fault.to_string()),
         }

@@ -1,4 +1,4 @@
-//! The inventory as a cryptography bill of materials (CBOM): `CycloneDX` 1.6.
+//! The inventory as a cryptography bill of materials (CBOM): CycloneDX 1.6.
 //!
 //! The same thing at several places is one component with several occurrences. Nothing in the document but the instant that it is given depends on
 //! when or where it is made: components stand in the order of their references, and the serial number is made from the content.
@@ -36,7 +36,7 @@ struct Component {
     needs: BTreeSet<String>,
 }
 
-/// The inventory as a `CycloneDX` 1.6 document.
+/// The inventory as a CycloneDX 1.6 document.
 pub fn cyclonedx(inventory: &Inventory, origin: &Origin) -> Json {
     let mut bill = Bill::default();
     for row in &inventory.rows {
