@@ -125,7 +125,7 @@ async fn every_example_of_every_pack_is_judged_alike_by_audit_and_api_server(_: 
         let wanted = policy_name("ex", &held.control.id);
         // A new policy takes effect a little later: until a request that it must refuse is refused.
         let probe = held.control.examples.bad.first().context("a control without a bad example")?;
-        let object = prepared(&plane, held, probe, &mut places).await?;
+        let object = prepared(&plane, &served, held, probe, &mut places).await?;
         eventually(Duration::from_mins(1), &format!("{wanted} takes effect"), async || {
             match send(&plane, &served, &object).await {
                 Ok(Answer::Refused(by)) if by == wanted => Ok(Some(())),
@@ -136,7 +136,7 @@ async fn every_example_of_every_pack_is_judged_alike_by_audit_and_api_server(_: 
         .await?;
         for example in Held::examples_of(held.control) {
             let (_, compiled) = held.set_of(example)?;
-            let object = prepared(&plane, held, example, &mut places).await?;
+            let object = prepared(&plane, &served, held, example, &mut places).await?;
             let judged = |object: &Value| {
                 let example =
                     Example { object: Some(object.clone()), with: with(example, object), ..example.clone() };
@@ -183,6 +183,7 @@ fn with(example: &Example, object: &Value) -> Vec<Value> {
 /// The example's object, marked for its policy, in a namespace that exists.
 async fn prepared(
     plane: &ControlPlane,
+    served: &Served,
     held: &Held<'_>,
     example: &Example,
     places: &mut BTreeSet<String>,
@@ -191,7 +192,8 @@ async fn prepared(
     let (set, _) = held.set_of(example)?;
     object["metadata"]["labels"][TEST] = held.mark(set).into();
     let own = example.with.iter().find(|other| other["kind"] == "Namespace");
-    let cluster_scoped = object["metadata"].get("namespace").is_none() && own.is_none();
+    // What leaves its namespace open is judged as it is sent: in the namespace of the request.
+    let cluster_scoped = !served.of(&object).is_some_and(|(_, namespaced)| namespaced);
     let home = match own {
         Some(own) => {
             let number = places.len();
@@ -238,10 +240,6 @@ async fn namespace(plane: &ControlPlane, name: &str, labels: &Value) -> Result<(
 async fn send(plane: &ControlPlane, served: &Served, object: &Value) -> Result<Answer> {
     let (resource, namespaced) =
         served.of(object).with_context(|| format!("{} is not served", object["kind"]))?;
-    let mut object = object.clone();
-    if namespaced && object["metadata"].get("namespace").is_none() {
-        object["metadata"]["namespace"] = HOME.into();
-    }
     let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
         Some(namespace) if namespaced => Api::namespaced_with(plane.client().clone(), namespace, &resource),
         _ => Api::all_with(plane.client().clone(), &resource),
@@ -263,7 +261,7 @@ async fn send(plane: &ControlPlane, served: &Served, object: &Value) -> Result<A
         api.delete(&name, &DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() }).await?;
         return answered;
     }
-    answer(api.create(&dry, &serde_json::from_value(object)?).await)
+    answer(api.create(&dry, &serde_json::from_value(object.clone())?).await)
 }
 
 fn made_by_refusal(answer: &Answer) -> bool {

@@ -445,7 +445,8 @@ impl<'a> Scene<'a> {
 
     /// What stands at a path, unless it may be a secret.
     fn evidence(&self, path: &str, value: Option<&Json>) -> Option<String> {
-        const HIDDEN: [&str; 5] = ["data", "stringData", "binaryData", "value", "annotations"];
+        const HIDDEN: [&str; 8] =
+            ["data", "stringData", "binaryData", "env", "value", "args", "command", "annotations"];
         if self.subject.object["kind"] == "Secret"
             || path.split(['.', '[']).any(|step| HIDDEN.contains(&step))
         {

@@ -194,13 +194,18 @@ pub(super) fn judge(
     }
     let mut means = Vec::new();
     let (mut blind, mut waived, mut failed, mut high) = (false, false, false, false);
+    // Evidence alone decides nothing, whatever the requirement is.
+    let mut decided = false;
     for Seen { control, tally } in seen {
         waived |= tally.skip > 0;
         failed |= tally.fail + tally.error > 0;
         high |= control.high_risk && tally.fail > 0;
         blind |= tally.unknown > 0;
         match (tally.mean(), tally.objects(), control.absent) {
-            (Some(mean), ..) => means.push(mean),
+            (Some(mean), ..) => {
+                decided |= control.kind == Kind::Automatic;
+                means.push(mean);
+            }
             (None, 0, Absent::Fail) => {
                 failed = true;
                 high |= control.high_risk;
@@ -224,7 +229,7 @@ pub(super) fn judge(
         Some(score) if failed => Judgement::new(Verdict::Partial, Some(score), reason::NOT_EVERYTHING),
         Some(score) if blind => Judgement::new(Verdict::Partial, Some(score / 2.0), reason::REST_UNSEEN),
         Some(score) if waived => Judgement::new(Verdict::Partial, Some(score / 2.0), reason::BUT_WAIVED),
-        Some(_) if requirement.kind == Kind::Automatic || valid => Judgement::new(
+        Some(_) if (requirement.kind == Kind::Automatic && decided) || valid => Judgement::new(
             Verdict::Compliant,
             Some(1.0),
             if valid { reason::HELD_AND_ATTESTED } else { reason::HELD },

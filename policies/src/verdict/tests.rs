@@ -199,3 +199,15 @@ fn a_waiver_covers_while_it_is_valid() {
         assert_eq!((said, used, would), (state, uses, missed), "{now} {object:?}");
     }
 }
+
+#[test]
+fn controls_that_are_evidence_alone_do_not_decide_an_automatic_requirement() {
+    let mut evidence = control(false, Absent::NotApplicable);
+    evidence.kind = Kind::Partial;
+    let tally = Tally { pass: 3, ..Tally::default() };
+    let said = judge(&requirement("Automatic"), &[Seen { control: &evidence, tally }], &[], None);
+    assert_eq!((said.verdict, said.score), (Verdict::Partial, Some(0.5)));
+    let deciding = control(false, Absent::NotApplicable);
+    let both = [Seen { control: &evidence, tally }, Seen { control: &deciding, tally }];
+    assert_eq!(judge(&requirement("Automatic"), &both, &[], None).verdict, Verdict::Compliant);
+}
