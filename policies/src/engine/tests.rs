@@ -236,6 +236,9 @@ fn one_broken_control_takes_no_other_with_it() {
         assert!(told.contains(says), "{told} does not say {says}");
         assert_eq!(pack.unwrap().controls.len(), 1, "{says}");
     }
+    let text = about.replace("note:", "variables: [{name: namespace, expression: 'true'}]\nnote:");
+    let (_, faults) = load([("pack.yaml", text.as_str()), ("requirements.yaml", requirements)]);
+    assert!(faults[0].to_string().contains("`namespace` is no name of a variable"), "{faults:?}");
     // CEL is checked when the pack is compiled.
     let text = broken("expression: 'true'", "expression: objekt.x");
     let (pack, faults) = load([

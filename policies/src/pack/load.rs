@@ -106,11 +106,37 @@ fn is_id(id: &str) -> bool {
         })
 }
 
+/// Words that CEL keeps for itself: the API server takes none of them as the name of a variable.
+const RESERVED: [&str; 21] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+];
+
 /// A name that CEL takes after a dot.
 fn is_name(name: &str) -> bool {
     name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
         && name.len() <= 40
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && !RESERVED.contains(&name)
 }
 
 fn check_about(about: &About, file: &str, text: &str, faults: &mut Vec<PackFault>) {
@@ -129,7 +155,10 @@ fn check_about(about: &About, file: &str, text: &str, faults: &mut Vec<PackFault
             faults.push(PackFault::new(
                 file,
                 line_of(text, "variables"),
-                format!("`{}` is no name of a variable: letters and digits, at most 40", variable.name),
+                format!(
+                    "`{}` is no name of a variable: letters and digits, at most 40, and no word of CEL",
+                    variable.name
+                ),
             ));
         }
     }
@@ -212,7 +241,9 @@ fn wrong_with(control: &Control, about: &About, requirements: &HashSet<&str>) ->
         if !is_name(name) {
             wrong.push((
                 "parameters",
-                format!("`{name}` is no name of a parameter: letters and digits, at most 40"),
+                format!(
+                    "`{name}` is no name of a parameter: letters and digits, at most 40, and no word of CEL"
+                ),
             ));
         }
         if !parameter.kind.takes(&parameter.default) {

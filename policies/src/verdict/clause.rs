@@ -224,6 +224,10 @@ pub(super) fn judge(
         None if requirement.kind == Kind::Partial => {
             Judgement::new(Verdict::Unknown, None, reason::NOTHING_TO_JUDGE)
         }
+        None if requirement.kind == Kind::Attested => {
+            let why = if expired { reason::EXPIRED } else { reason::NOT_ATTESTED };
+            Judgement::new(Verdict::ManualDue, None, why)
+        }
         None => Judgement::new(Verdict::NotApplicable, None, reason::NOTHING_ASKED),
         Some(0.0) => Judgement::new(Verdict::NonCompliant, Some(0.0), reason::NOTHING_HOLDS),
         Some(score) if failed => Judgement::new(Verdict::Partial, Some(score), reason::NOT_EVERYTHING),

@@ -59,6 +59,8 @@ fn a_clause_is_no_better_than_what_was_seen_of_it() {
         ("Automatic", vec![(false, Nothing, [3, 0, 0, 0, 1])], vec![], Verdict::Partial, Some(0.5)),
         ("Automatic", vec![(false, Nothing, [0, 0, 0, 0, 1])], vec![], Verdict::Partial, Some(0.5)),
         ("Automatic", vec![(false, Nothing, [0; 5])], vec![], Verdict::NotApplicable, None),
+        // That there is nothing to see attests nothing.
+        ("Attested", vec![(false, Nothing, [0; 5])], vec![], Verdict::ManualDue, None),
         ("Automatic", vec![(false, Unknown, [0; 5])], vec![], Verdict::Unknown, None),
         ("Automatic", vec![(false, Fail, [0; 5])], vec![], Verdict::NonCompliant, Some(0.0)),
         (
