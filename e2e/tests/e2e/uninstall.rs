@@ -70,7 +70,11 @@ impl Scene {
         let operator = self.operator().await?;
         let held = Box::pin(self.held()).await?;
 
-        stage.plane.apply(WAIVER).await?;
+        // The policies on Waivers know the kind a little after it is served.
+        until(Duration::from_secs(30), "a Waiver to be taken", || async {
+            stage.plane.apply(WAIVER).await.map(|_| true)
+        })
+        .await?;
         let dry = self.uninstall(&["--dry-run", "--delete-data"]).await?;
         ensure!(dry.status.code() == Some(0), "{}", dry.stderr);
         for part in [
