@@ -154,10 +154,10 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     .context("the audit ended abnormally")??;
     drop(progress);
 
-    let findings = verdict::found(&audit);
-    let new = old.as_ref().map(|old| compare::new_in(&audit, old));
-    let counts = if args.fail_on_new { new.clone().unwrap_or_default() } else { findings };
-    let code = verdict::exit_code(&audit, &counts, args.fail_on.severity());
+    let findings = compare::Key::all(&audit);
+    let new = old.map(|old| compare::not_in(&findings, &old));
+    let deciding = new.as_ref().filter(|_| args.fail_on_new).unwrap_or(&findings);
+    let code = verdict::exit_code(&audit, deciding, args.fail_on.severity());
     for object in &mut audit.objects {
         object.findings.retain(|finding| shown.contains(&finding.outcome));
     }

@@ -51,6 +51,7 @@ pub struct Plan<'a> {
 /// One object that was judged, and where its findings stand.
 struct Seen {
     examined: Examined,
+    /// File and line of an object that something is or may still be told of.
     origin: Option<(Arc<str>, usize)>,
     /// Lines of the places of its findings, in their order.
     lines: Vec<Option<usize>>,
@@ -102,8 +103,7 @@ pub fn run(
                 let place = number.saturating_mul(STRIDE).saturating_add(item);
                 work.count();
                 let Seen { examined, origin, lines: at } = seen;
-                let keeps = examined.findings.iter().any(|finding| input.keep.contains(&finding.outcome));
-                if let Some(origin) = origin.filter(|_| keeps || examined.pending.is_some()) {
+                if let Some(origin) = origin {
                     origins.insert(place, origin);
                 }
                 let judged = session.take(place, examined);
@@ -171,11 +171,11 @@ fn judge(
                         let lines = places
                             .map(|place| (!place.path.is_empty()).then(|| object.line(document, &place.path)))
                             .collect();
-                        done.seen.push(Seen {
-                            examined,
-                            origin: Some((Arc::clone(&document.file), object.line(document, ""))),
-                            lines,
-                        });
+                        // Looking a line up costs as much as parsing, and few objects are told of.
+                        let told = examined.pending.is_some()
+                            || examined.findings.iter().any(|finding| keep.contains(&finding.outcome));
+                        let origin = told.then(|| (Arc::clone(&document.file), object.line(document, "")));
+                        done.seen.push(Seen { examined, origin, lines });
                     }
                 }
             }

@@ -2,25 +2,15 @@
 
 use std::process::ExitCode;
 
-use banyan_policies::{
-    engine::Outcome,
-    pack::{Absent, Severity},
-    verdict::Audit,
-};
+use banyan_policies::{pack::Severity, verdict::Audit};
 
 use super::compare::Key;
 use crate::{lang::Lang, t};
-
-/// Everything that failed or could not be evaluated, waived or not kept aside.
-pub(super) fn found(audit: &Audit) -> Vec<Key> {
-    Key::all(audit)
-}
 
 /// 2 when something could not be read, 1 when a finding is at or above the threshold, 0 otherwise.
 pub(super) fn exit_code(audit: &Audit, findings: &[Key], threshold: Severity) -> ExitCode {
     let severity =
         |id: &str| audit.controls.iter().find(|control| control.id == id).map(|control| control.severity);
-    let _ = (Outcome::Fail, Absent::Fail);
     if !audit.faults.is_empty() {
         return ExitCode::from(2);
     }
