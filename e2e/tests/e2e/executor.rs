@@ -176,7 +176,7 @@ impl Scene {
     /// Lets the inventory see the wall as it is now.
     async fn see(&self) -> Result<ConfigMap> {
         let wall = self.maps().get("wall").await?;
-        let index = OwnedConfigMaps::<()>::new(|_| None);
+        let index = OwnedConfigMaps::<()>::new("datacenter", |_| None);
         let _ = index.apply(wall.clone());
         let entries = index.of(&self.owner());
         ensure!(entries.len() == 1, "the wall is not ours");

@@ -49,6 +49,9 @@ pub const LOANS: &str = "banyan.dev/loan-";
 
 /// How long the operator may take to come to what it must: a back-fill of two months and a few writes.
 pub const LIMIT: Duration = Duration::from_secs(30);
+/// How long a policy with parameters of a kind that has just been defined may take to hold: the API server asks itself for its kinds every 30 s, and a
+/// policy does nothing until its kind is known.
+pub const POLICIES: Duration = Duration::from_secs(90);
 
 /// The sites whose readings there are. Any number of `DataCenters` may be metered by one of them.
 #[derive(Clone, Copy, Debug)]

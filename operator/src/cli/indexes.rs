@@ -58,7 +58,7 @@ pub async fn owned(
     client: &Client,
     namespace: &str,
 ) -> anyhow::Result<(OwnedConfigMaps<FoundLedger>, Vec<ConfigMap>)> {
-    let owned = OwnedConfigMaps::new(FoundLedger::read);
+    let owned = OwnedConfigMaps::new("datacenter", FoundLedger::read);
     let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
     let listed = Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await;
     let maps = listed.with_context(|| format!("ledgers in namespace {namespace} cannot be listed"))?.items;

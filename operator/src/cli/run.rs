@@ -11,10 +11,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use banyan_crds::v1alpha1::DataCenter;
+use banyan_crds::v1alpha1::{DataCenter, SecurityBaseline, Waiver};
 use http::{HeaderValue, header::USER_AGENT};
 use jiff::Timestamp;
 use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     batch::v1::{CronJob, Job},
     core::v1::{ConfigMap, Node},
 };
@@ -30,6 +31,7 @@ use tokio::{
 
 use super::world::NO_CLUSTER;
 use crate::{
+    baseline::{self, made::Made, packs::Packs, reports::Reports},
     datacenter::{
         self, Room,
         figures::Board,
@@ -70,7 +72,19 @@ const SILENCE: Duration = Duration::from_mins(5);
 /// How long Kueue's queues are waited for at the start.
 const QUEUES_WITHIN: Duration = Duration::from_secs(15);
 /// What must be filled before anything is decided.
-const INDEXES: [&str; 5] = ["datacenters", "ledgers", "nodes", "cronjobs", "jobs"];
+const INDEXES: [&str; 11] = [
+    "datacenters",
+    "ledgers",
+    "nodes",
+    "cronjobs",
+    "jobs",
+    "securitybaselines",
+    "waivers",
+    "baseline-configmaps",
+    "policies",
+    "policy-bindings",
+    "policy-packs",
+];
 
 /// Arguments of `banyan run`.
 #[derive(Debug, clap::Args)]
@@ -137,6 +151,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let kernel = KernelMetrics::new(&registry)?;
     let board = Board::default();
     registry.register(Box::new(board.clone()))?;
+    let baseline_board = baseline::figures::Board::default();
+    registry.register(Box::new(baseline_board.clone()))?;
     let desk = Arc::new(Desk::new(&registry, &args.namespace, args.freeze_growth)?);
     let listener =
         admin::bind(args.listen).await.with_context(|| format!("{} cannot be listened on", args.listen))?;
@@ -183,7 +199,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let doctor_client = client.clone();
     let queue = Arc::new(Queue::default());
     let sites = Arc::new(Resources::<DataCenter>::new(Arc::clone(&queue)));
-    let owned = Arc::new(OwnedConfigMaps::new(FoundLedger::read).telling(Arc::clone(&queue)));
+    let owned = Arc::new(OwnedConfigMaps::new("datacenter", FoundLedger::read).telling(Arc::clone(&queue)));
     let nodes = Arc::new(Nodes::default());
     let batch = Arc::new(Batch::default());
     let estate_changed = Arc::new(Notify::new());
@@ -199,6 +215,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         &batch,
         &estate_changed,
     );
+
+    let baselines = baseline_room(
+        &feed_client,
+        &args,
+        &Writer::new(client.clone(), fence.clone(), kernel.clone(), Trail::to_stdout(&identity)),
+        &Events::new(client.clone(), &identity),
+        kernel.clone(),
+        baseline_board,
+    );
+    feed_baselines(&mut feeds, &feed_client, &args.namespace, &readiness, &baselines);
 
     let hook_metrics = kernel.clone();
     let prometheus = Clients::new(
@@ -244,7 +270,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             _ = stopped.wait_for(|stop| *stop) => return,
         }
         tokio::select! {
-            () = lead(&room, &queue, &estate_changed, lease_client, terms, fence, stopped.clone()) => {}
+            () = lead(&room, &baselines, &queue, &estate_changed, lease_client, terms, fence, stopped.clone()) => {}
             () = inspect(&desk, &doctor_client, &room, &queue, args.doctor_interval) => {}
         }
     };
@@ -269,8 +295,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Works whenever this replica leads, until `stopped` says true. The lease outlives the work: it is given up only when
 /// nothing is under way any more.
+#[allow(clippy::too_many_arguments)] // One call, in one place.
 async fn lead(
     room: &Arc<Room>,
+    baselines: &Arc<baseline::Room>,
     queue: &Arc<Queue>,
     estate_changed: &Notify,
     lease_client: Client,
@@ -297,18 +325,141 @@ async fn lead(
                 let room = Arc::clone(room);
                 async move { room.reconcile(&name).await }
             });
+        let held = drive_baselines(baselines, &stopped, &led);
         tokio::select! {
-            () = drive => {}
+            _ = async { tokio::join!(drive, held) } => {}
             () = nudge(room, queue, estate_changed) => {}
         }
         room.metrics.leader.set(0);
         room.board.clear();
+        baselines.rest();
         if *stopped.borrow() {
             break;
         }
     }
     release.send_replace(true);
     let _ = lease_task.await;
+}
+
+/// Reconciles baselines and waivers while this replica leads.
+async fn drive_baselines(
+    room: &Arc<baseline::Room>,
+    stopped: &watch::Receiver<bool>,
+    led: &watch::Receiver<bool>,
+) {
+    for name in room.names() {
+        room.queue.now(&name);
+    }
+    for name in room.waivers.names() {
+        room.waiver_queue.now(&name);
+    }
+    let of_baselines =
+        driver::drive(Arc::clone(&room.queue), baseline::CONCURRENCY, stopped.clone(), led.clone(), |name| {
+            let room = Arc::clone(room);
+            async move { room.reconcile(&name).await }
+        });
+    let of_waivers = driver::drive(
+        Arc::clone(&room.waiver_queue),
+        baseline::CONCURRENCY,
+        stopped.clone(),
+        led.clone(),
+        |name| {
+            let room = Arc::clone(room);
+            async move { room.reconcile_waiver(&name).await }
+        },
+    );
+    tokio::join!(of_baselines, of_waivers);
+}
+
+/// The room of baselines, empty. What its watches read comes by `feeds`.
+fn baseline_room(
+    feeds: &Client,
+    args: &Args,
+    writer: &Writer,
+    events: &Events,
+    metrics: KernelMetrics,
+    board: baseline::figures::Board,
+) -> Arc<baseline::Room> {
+    let queue = Arc::new(Queue::default());
+    let waiver_queue = Arc::new(Queue::default());
+    let baselines = Arc::new(Resources::<SecurityBaseline>::new(Arc::clone(&queue)));
+    let waivers = Arc::new(Resources::<Waiver>::new(Arc::clone(&waiver_queue)));
+    let made = Arc::new(Made::new(&queue));
+    let all = (Arc::clone(&baselines), Arc::clone(&queue));
+    let packs = Arc::new(Packs::new(Box::new(move || {
+        all.0.names().iter().for_each(|name| all.1.now(name));
+    })));
+    let inventory: Arc<dyn crate::kernel::executor::Inventory> = Arc::clone(&made) as _;
+    let room = Arc::new(baseline::Room {
+        client: feeds.clone(),
+        namespace: args.namespace.clone(),
+        baselines,
+        waivers,
+        packs,
+        reports: Arc::new(Reports::default()),
+        made,
+        executor: Executor {
+            writer: writer.clone(),
+            events: events.clone(),
+            inventory,
+            repeats: Arc::default(),
+        },
+        overlay: Overlay::default(),
+        waiver_overlay: Overlay::default(),
+        clock: args.now.map_or_else(Clock::system, Clock::starting_at),
+        metrics,
+        board,
+        queue,
+        waiver_queue,
+        watched: std::sync::Mutex::default(),
+        told: std::sync::Mutex::default(),
+    });
+    let told = Arc::downgrade(&room);
+    room.reports.telling(Arc::new(move |name| {
+        if let Some(room) = told.upgrade() {
+            room.doubt_report(name);
+        }
+    }));
+    room
+}
+
+fn feed_baselines(
+    tasks: &mut JoinSet<&'static str>,
+    client: &Client,
+    namespace: &str,
+    readiness: &Readiness,
+    room: &Arc<baseline::Room>,
+) {
+    let quiet = Arc::new(Notify::new());
+    let few = || watcher::Config::default().page_size(50);
+    let ours = || few().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}"));
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let baselines: Api<DeserializeGuard<SecurityBaseline>> = Api::all(client.clone());
+    let waivers: Api<DeserializeGuard<Waiver>> = Api::all(client.clone());
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
+    macro_rules! spawn {
+        ($name:literal, $api:expr, $config:expr, $index:expr) => {{
+            let fed = feed($api, $config, Arc::clone($index), $name, readiness.clone(), Arc::clone(&quiet));
+            tasks.spawn(async move {
+                fed.await;
+                $name
+            });
+        }};
+    }
+    spawn!("securitybaselines", baselines, few(), &room.baselines);
+    spawn!("waivers", waivers, few(), &room.waivers);
+    spawn!("baseline-configmaps", maps.clone(), ours(), &room.made.maps);
+    spawn!("policies", policies, ours(), &room.made.policies);
+    spawn!("policy-bindings", bindings, ours(), &room.made.bindings);
+    spawn!("policy-packs", maps, few().labels(baseline::packs::LABEL), &room.packs);
+    for (api, namespaced) in baseline::reports::KINDS {
+        let (reports, client) = (Arc::clone(&room.reports), client.clone());
+        tasks.spawn(async move {
+            reports.feed(client, api, namespaced).await;
+            "reports"
+        });
+    }
 }
 
 /// Looks at the installation now and then, and at every site when something else is found.

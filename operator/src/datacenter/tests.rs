@@ -23,7 +23,7 @@ pub(crate) fn room(queue: &Arc<Queue>) -> Room {
     let client = Client::try_from(config).unwrap();
     let metrics = KernelMetrics::new(&Registry::new()).unwrap();
     let sites = Arc::new(Resources::new(Arc::clone(queue)));
-    let owned = Arc::new(OwnedConfigMaps::new(FoundLedger::read));
+    let owned = Arc::new(OwnedConfigMaps::new("datacenter", FoundLedger::read));
     let (nodes, batch) = (Arc::new(Nodes::default()), Arc::new(Batch::default()));
     let inventory: Arc<dyn Inventory> =
         Arc::new(Union { owned: Arc::clone(&owned), nodes: Arc::clone(&nodes), batch: Arc::clone(&batch) });

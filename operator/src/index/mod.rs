@@ -4,6 +4,7 @@
 //! announces itself to the admin server's readiness and is filled once its first list is through.
 
 pub mod batch;
+pub mod estate;
 pub mod feed;
 pub mod kueue;
 pub mod nodes;

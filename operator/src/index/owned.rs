@@ -11,6 +11,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Resource, ResourceExt, api::DynamicObject, core::ApiResource};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::feed::Index;
@@ -27,11 +28,16 @@ use crate::kernel::{
 const DEFEND_AFTER: Duration = Duration::from_secs(1);
 
 /// What a room keeps of an owned object's content.
-pub type Projection<P> = fn(&ConfigMap) -> Option<P>;
+pub type Projection<K, P> = fn(&K) -> Option<P>;
 
-/// Owned `ConfigMaps` of Banyan's namespace, by uid.
-pub struct OwnedConfigMaps<P> {
-    project: Projection<P>,
+/// Owned `ConfigMaps` of Banyan's namespace.
+pub type OwnedConfigMaps<P> = Owned<ConfigMap, P>;
+
+/// What Banyan made of one kind for one kind of resources, by uid.
+pub struct Owned<K, P> {
+    /// The kind of the owners in lower case; what is made for others is another index's.
+    owners: &'static str,
+    project: Projection<K, P>,
     entries: RwLock<HashMap<String, Kept<P>>>,
     queue: Option<Arc<Queue>>,
     /// All that there was at the start is known.
@@ -52,10 +58,13 @@ impl<P> Kept<P> {
     }
 }
 
-impl<P: Clone> OwnedConfigMaps<P> {
-    /// An empty index that keeps what `project` makes of each object.
-    pub fn new(project: Projection<P>) -> Self {
-        Self { project, entries: RwLock::default(), queue: None, listed: AtomicBool::new(false) }
+impl<K, P: Clone> Owned<K, P>
+where
+    K: Resource<DynamicType = ()> + Serialize,
+{
+    /// An empty index of what is made for resources of a kind, in lower case, that keeps what `project` makes of each object.
+    pub fn new(owners: &'static str, project: Projection<K, P>) -> Self {
+        Self { owners, project, entries: RwLock::default(), queue: None, listed: AtomicBool::new(false) }
     }
 
     /// Tells `queue` when an object has to be put back, or was written on purpose by somebody else, such as the command line.
@@ -71,6 +80,13 @@ impl<P: Clone> OwnedConfigMaps<P> {
         }
     }
 
+    /// Names of the owners of what there is.
+    pub fn owners(&self) -> Vec<String> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let name = |kept: &Kept<P>| kept.owner.split_once('.').map(|(_, name)| name.to_owned());
+        entries.values().filter_map(name).collect()
+    }
+
     /// The content kept for `owner`.
     pub fn content(&self, owner: &Owner) -> Option<P> {
         let owner = owner.to_string();
@@ -78,13 +94,16 @@ impl<P: Clone> OwnedConfigMaps<P> {
         entries.values().filter(|kept| kept.owner == owner).find_map(|kept| kept.content.clone())
     }
 
-    fn insert(&self, object: &ConfigMap, by_watch: bool) {
+    fn insert(&self, object: &K, by_watch: bool) {
         let (Some(uid), Some(version)) = (object.uid(), object.resource_version()) else { return };
         let labels = object.labels();
         if labels.get(MANAGED_BY).is_none_or(|by| by != FIELD_MANAGER) {
             return;
         }
         let Some(owner) = labels.get(OWNER).cloned() else { return };
+        if owner.split_once('.').is_none_or(|(kind, _)| kind != self.owners) {
+            return;
+        }
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         // An own write may be answered before the watch delivers an older state, and then delivers the same one.
         if entries.get(&uid).is_some_and(|kept| kept.version == version || is_older(&version, &kept.version))
@@ -93,7 +112,7 @@ impl<P: Clone> OwnedConfigMaps<P> {
         }
         let entry = Entry {
             object: ObjectRef {
-                resource: ApiResource::erase::<ConfigMap>(&()),
+                resource: ApiResource::erase::<K>(&()),
                 namespace: object.namespace(),
                 name: object.name_any(),
                 uid: Some(uid.clone()),
@@ -119,13 +138,17 @@ impl<P: Clone> OwnedConfigMaps<P> {
     }
 }
 
-impl<P: Clone + Send + Sync + 'static> Index<ConfigMap> for OwnedConfigMaps<P> {
-    fn apply(&self, object: ConfigMap) -> bool {
+impl<K, P> Index<K> for Owned<K, P>
+where
+    K: Resource<DynamicType = ()> + Serialize + Send + Sync + 'static,
+    P: Clone + Send + Sync + 'static,
+{
+    fn apply(&self, object: K) -> bool {
         self.insert(&object, true);
         true
     }
 
-    fn delete(&self, object: &ConfigMap) -> bool {
+    fn delete(&self, object: &K) -> bool {
         let Some(uid) = object.uid() else { return false };
         // An own deletion is known before the watch tells of it: what is still kept, somebody else has deleted.
         let kept = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&uid);
@@ -151,7 +174,11 @@ impl<P: Clone + Send + Sync + 'static> Index<ConfigMap> for OwnedConfigMaps<P> {
     }
 }
 
-impl<P: Clone + Send + Sync> Inventory for OwnedConfigMaps<P> {
+impl<K, P> Inventory for Owned<K, P>
+where
+    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Send + Sync,
+    P: Clone + Send + Sync,
+{
     fn of(&self, owner: &Owner) -> Vec<Entry> {
         let owner = owner.to_string();
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
@@ -159,8 +186,8 @@ impl<P: Clone + Send + Sync> Inventory for OwnedConfigMaps<P> {
     }
 
     fn observed(&self, object: &DynamicObject) {
-        if object.types.as_ref().is_some_and(|types| types.kind == ConfigMap::kind(&())) {
-            match object.clone().try_parse::<ConfigMap>() {
+        if object.types.as_ref().is_some_and(|types| types.kind == K::kind(&())) {
+            match object.clone().try_parse::<K>() {
                 Ok(object) => self.insert(&object, false),
                 Err(error) => tracing::warn!(%error, "the answer to an own write could not be read"),
             }
@@ -190,7 +217,7 @@ mod tests {
     }
 
     fn index() -> OwnedConfigMaps<String> {
-        OwnedConfigMaps::new(|object| object.data.as_ref()?.get("days").cloned())
+        OwnedConfigMaps::new("datacenter", |object: &ConfigMap| object.data.as_ref()?.get("days").cloned())
     }
 
     fn owner() -> Owner {
@@ -292,5 +319,9 @@ mod tests {
         foreign.metadata.labels.as_mut().unwrap().remove(MANAGED_BY);
         index.apply(foreign);
         assert!(index.of(&owner()).is_empty());
+        let mut others = object("10", "x");
+        others.metadata.labels.as_mut().unwrap().insert(OWNER.to_owned(), "securitybaseline.a".to_owned());
+        index.apply(others);
+        assert!(index.of(&Owner { kind: "securitybaseline", name: "a".into() }).is_empty());
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use json_patch::Patch as JsonPatch;
 use kube::{
-    Api, Client,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    Api, Client, Resource,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, Request},
     core::{ApiResource, PartialObjectMeta},
 };
 use serde_json::Value;
@@ -193,6 +193,46 @@ impl Writer {
         };
         let params = PatchParams::apply(FIELD_MANAGER).force();
         self.write(object, "status", api.patch_status(&object.name, &params, &Patch::Apply(manifest))).await
+    }
+
+    /// Makes a generated object that nobody else writes, or with `version` replaces the one that it has. Unlike [`Writer::apply`] it leaves no
+    /// line in the trail: a report decides nothing. Answers the metadata: what was written is known.
+    pub async fn put(
+        &self,
+        object: &ObjectRef,
+        version: Option<&str>,
+        body: &Value,
+    ) -> Result<PartialObjectMeta<DynamicObject>, WriteError> {
+        let refused = |error: kube::core::request::Error| WriteError::Api {
+            what: object.to_string(),
+            source: Box::new(kube::Error::BuildRequest(error)),
+        };
+        let url = DynamicObject::url_path(&object.resource, object.namespace.as_deref());
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let requests = Request::new(url);
+        let bytes = body.to_string().into_bytes();
+        let (verb, request) = match version {
+            None => ("create", requests.create(&params, bytes)),
+            Some(_) => ("update", requests.replace(&object.name, &params, bytes)),
+        };
+        let request = request.map_err(refused)?;
+        self.write(object, verb, self.client.request(request)).await
+    }
+
+    /// Deletes a generated object that nobody else writes, by uid, without a line in the trail. One that is gone already counts as deleted.
+    pub async fn discard(&self, object: &ObjectRef) -> Result<(), WriteError> {
+        let api = self.api(&object.resource, object.namespace.as_deref());
+        let uid = object.uid.clone();
+        let preconditions = uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None });
+        let params = DeleteParams { preconditions, ..DeleteParams::background() };
+        match self.write(object, "delete", api.delete(&object.name, &params)).await {
+            Err(error)
+                if !error.is_not_found() && !error.status().is_some_and(kube::core::Status::is_conflict) =>
+            {
+                Err(error)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// JSON Patch.

@@ -1,7 +1,7 @@
 //! Objects that change: each change is judged again, with those whose verdict depends on it, and nothing else.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -12,13 +12,16 @@ use super::{
     compile::Compiled,
     index::Index,
     judge::{Finding, Outcome, Pending},
-    session::{Judged, Sight},
+    session::Judged,
     subject::{ObjectRef, kind_key},
 };
 use crate::pack::Reach;
 
 /// The verdicts over objects that come, change and go, by UID. Of an object only that is kept which its remaining controls read, and of its
 /// findings a pass costs two bytes.
+///
+/// [`Live::apply`] and [`Live::delete`] judge what the object alone decides and note what depends on it; [`Live::settle`] judges that, once for any
+/// number of changes: a first list of ten thousand objects is as many verdicts, not their square.
 #[derive(Debug)]
 pub struct Live {
     compiled: Arc<Compiled>,
@@ -28,6 +31,23 @@ pub struct Live {
     waiting: BTreeMap<String, BTreeSet<String>>,
     /// What was found about the cluster as a whole.
     cluster: Vec<Finding>,
+    /// The kinds that cannot be read.
+    unread: BTreeSet<String>,
+    /// What is to be settled.
+    open: Open,
+}
+
+/// What has changed since the last settling.
+#[derive(Debug, Default)]
+struct Open {
+    /// Objects whose related controls have to be judged whatever else has changed.
+    own: BTreeSet<String>,
+    /// Kinds of which something changed, and the namespaces in which.
+    kinds: BTreeMap<String, BTreeSet<String>>,
+    /// Objects with other findings than before.
+    changed: BTreeSet<String>,
+    /// Everything that looks at the clock.
+    clock: bool,
 }
 
 #[derive(Debug)]
@@ -42,7 +62,7 @@ struct Entry {
 impl Entry {
     /// The namespace that its related objects are in.
     fn home(&self) -> &str {
-        if self.key == "Namespace" { &self.object.name } else { &self.object.namespace }
+        home(&self.key, &self.object.namespace, &self.object.name)
     }
 
     /// Replaces the findings of some controls. Says whether anything differs.
@@ -61,9 +81,15 @@ impl Entry {
         others.sort_by_key(|finding| finding.control);
         let changed = *passed != *self.passed || others != self.others;
         self.passed = passed.into_boxed_slice();
+        others.shrink_to_fit();
         self.others = others;
         changed
     }
+}
+
+/// A Namespace is related to what is in it.
+fn home<'a>(key: &str, namespace: &'a str, name: &'a str) -> &'a str {
+    if key == "Namespace" { name } else { namespace }
 }
 
 impl Live {
@@ -75,6 +101,8 @@ impl Live {
             entries: HashMap::new(),
             waiting: BTreeMap::new(),
             cluster: Vec::new(),
+            unread: BTreeSet::new(),
+            open: Open::default(),
         }
     }
 
@@ -83,16 +111,20 @@ impl Live {
         &self.compiled
     }
 
-    /// An object is there, or is another than it was. Answers the UIDs of the objects whose findings have changed.
-    pub fn apply(&mut self, object: &Json, now: Timestamp) -> Vec<String> {
+    /// An object is there, or is another than it was. One without a UID is not of a cluster, and is left out. Says whether there is something to
+    /// settle.
+    pub fn apply(&mut self, object: &Json, now: Timestamp) -> bool {
         let compiled = Arc::clone(&self.compiled);
         let mut examined = compiled.examine(object, now);
         let uid = examined.object.uid.clone();
         if uid.is_empty() {
-            return Vec::new();
+            return false;
         }
         let key = kind_key(&examined.object.api_version, &examined.object.kind);
-        let moves_others = compiled.keep(&mut self.index, &mut examined);
+        let at = home(&key, &examined.object.namespace, &examined.object.name).to_owned();
+        if compiled.keep(&mut self.index, &mut examined) {
+            self.open.kinds.entry(key.clone()).or_default().insert(at.clone());
+        }
         let fresh = !self.entries.contains_key(&uid);
         let entry = self.entries.entry(uid.clone()).or_insert_with(|| Entry {
             object: examined.object.clone(),
@@ -103,107 +135,129 @@ impl Live {
         });
         entry.object = examined.object;
         entry.pending = examined.pending;
-        let mut found = examined.findings;
-        if let Some(pending) = &entry.pending {
-            found.extend(compiled.conclude(pending, &self.index, now));
-            self.waiting.entry(entry.home().to_owned()).or_default().insert(uid.clone());
+        let later = compiled.later.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let waits = entry.pending.is_some();
+        // What is judged in settling stays until then as it was.
+        if entry.take(examined.findings, &|control| !waits || !later.contains(&control)) || fresh {
+            self.open.changed.insert(uid.clone());
         }
-        let mut changed = Vec::new();
-        if entry.take(found, &|_| true) || fresh {
-            changed.push(uid.clone());
-        }
-        let namespace =
-            self.entries.get(&uid).map(|entry| entry.object.namespace.clone()).unwrap_or_default();
-        let name = self.entries.get(&uid).map(|entry| entry.object.name.clone()).unwrap_or_default();
-        if moves_others {
-            changed.extend(self.dependents(&key, &namespace, &name, &uid, now));
-        }
-        changed
-    }
-
-    /// An object is gone. Answers the UIDs of the objects whose findings have changed, its own not among them.
-    pub fn delete(&mut self, uid: &str, now: Timestamp) -> Vec<String> {
-        let Some(entry) = self.entries.remove(uid) else { return Vec::new() };
-        if let Some(waiting) = self.waiting.get_mut(entry.home()) {
-            waiting.remove(uid);
-            if waiting.is_empty() {
-                self.waiting.remove(entry.home());
-            }
-        }
-        if !self.index.remove(&entry.key, &entry.object.namespace, &entry.object.name) {
-            return Vec::new();
-        }
-        self.dependents(&entry.key, &entry.object.namespace, &entry.object.name, uid, now)
-    }
-
-    /// Judges again what depends on an object of a kind in a namespace.
-    fn dependents(
-        &mut self,
-        key: &str,
-        namespace: &str,
-        name: &str,
-        except: &str,
-        now: Timestamp,
-    ) -> Vec<String> {
-        let compiled = Arc::clone(&self.compiled);
-        // A Namespace is related to what is in it.
-        let near = if key == "Namespace" { name } else { namespace };
-        let depends = |control: usize, reach: Reach| {
-            compiled.controls.get(control).is_some_and(|active| {
-                active.check.related.iter().any(|(kind, far)| kind == key && *far == reach)
-                    || (reach == Reach::Namespace && key == "Namespace" && active.check.reads_namespace)
-            })
-        };
-        let any = |reach: Reach| (0..compiled.controls.len()).any(|control| depends(control, reach));
-        let far = any(Reach::Cluster);
-        let uids: Vec<String> = if far {
-            self.waiting.values().flatten().cloned().collect()
-        } else if any(Reach::Namespace) {
-            self.waiting.get(near).into_iter().flatten().cloned().collect()
+        if waits {
+            self.waiting.entry(at).or_default().insert(uid.clone());
+            self.open.own.insert(uid);
         } else {
-            Vec::new()
-        };
-        let mut changed = Vec::new();
-        for uid in uids.into_iter().filter(|uid| uid != except) {
-            let Some(entry) = self.entries.get_mut(&uid) else { continue };
-            let here = entry.home() == near;
-            let of = |control: usize| {
-                depends(control, Reach::Cluster) || (here && depends(control, Reach::Namespace))
-            };
-            let Some(pending) = &entry.pending else { continue };
-            let found = compiled.conclude_some(pending, &self.index, now, &of);
-            if entry.take(found, &of) {
-                changed.push(uid);
-            }
+            self.waits_no_more(&at, &uid);
         }
-        changed
+        !self.is_settled()
     }
 
-    /// Judges again what depends on the clock.
-    pub fn tick(&mut self, now: Timestamp) -> Vec<String> {
+    /// An object is gone. Says whether there is something to settle.
+    pub fn delete(&mut self, uid: &str) -> bool {
+        let Some(entry) = self.entries.remove(uid) else { return false };
+        self.open.own.remove(uid);
+        self.open.changed.remove(uid);
+        self.waits_no_more(entry.home(), uid);
+        if self.index.remove(&entry.key, &entry.object.namespace, &entry.object.name) {
+            let at = entry.home().to_owned();
+            self.open.kinds.entry(entry.key).or_default().insert(at);
+        }
+        true
+    }
+
+    /// A list of a kind is complete: what it does not name is gone. Answers the UIDs of what is.
+    pub fn retain(&mut self, key: &str, seen: &HashSet<String>) -> Vec<String> {
+        let gone: Vec<String> = self
+            .entries
+            .iter()
+            .filter(|(uid, entry)| entry.key == key && !seen.contains(*uid))
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        for uid in &gone {
+            self.delete(uid);
+        }
+        gone
+    }
+
+    /// Which kinds cannot be read. A verdict that rests on one of them is unknown.
+    pub fn set_unread(&mut self, unread: BTreeSet<String>) {
+        for kind in unread.symmetric_difference(&self.unread) {
+            let everywhere = self.waiting.keys().cloned();
+            self.open.kinds.entry(kind.clone()).or_default().extend(everywhere);
+        }
+        self.unread = unread;
+    }
+
+    /// What depends on the clock is to be judged again.
+    pub fn tick(&mut self) {
+        self.open.clock = true;
+    }
+
+    /// Whether every verdict is that of the objects as they are.
+    pub fn is_settled(&self) -> bool {
+        let Open { own, kinds, changed, clock } = &self.open;
+        own.is_empty() && kinds.is_empty() && changed.is_empty() && !clock
+    }
+
+    /// Judges everything that depends on what has changed, and the cluster as a whole. Answers the UIDs of the objects whose findings are others
+    /// than at the last settling.
+    pub fn settle(&mut self, now: Timestamp) -> BTreeSet<String> {
+        let Open { own, kinds, mut changed, clock } = std::mem::take(&mut self.open);
         let compiled = Arc::clone(&self.compiled);
-        let timed =
-            |control: usize| compiled.controls.get(control).is_some_and(|active| active.check.reads_clock);
-        let mut changed = Vec::new();
-        for uid in self.waiting.values().flatten() {
-            let Some(entry) = self.entries.get_mut(uid) else { continue };
-            let Some(pending) = &entry.pending else { continue };
-            let found = compiled.conclude_some(pending, &self.index, now, &timed);
-            if entry.take(found, &timed) {
-                changed.push(uid.clone());
+        // Of each control: whether it is due everywhere, and the namespaces where it is.
+        let due: Vec<(bool, Vec<&BTreeSet<String>>)> = compiled
+            .controls
+            .iter()
+            .map(|active| {
+                let check = &active.check;
+                let mut everywhere = clock && check.reads_clock;
+                let mut places = Vec::new();
+                for (kind, at) in &kinds {
+                    for (_, reach) in check.related.iter().filter(|(related, _)| related == kind) {
+                        match reach {
+                            Reach::Cluster => everywhere = true,
+                            Reach::Namespace => places.push(at),
+                        }
+                    }
+                    if check.reads_namespace && kind == "Namespace" {
+                        places.push(at);
+                    }
+                }
+                (everywhere, places)
+            })
+            .collect();
+        let far = due.iter().any(|(everywhere, _)| *everywhere);
+        let near: BTreeSet<&String> =
+            due.iter().flat_map(|(_, places)| places.iter().copied().flatten()).collect();
+        let all = |_: usize| true;
+        for (at, uids) in &self.waiting {
+            let here = near.contains(at);
+            for uid in uids {
+                let fresh = own.contains(uid);
+                if !fresh && !far && !here {
+                    continue;
+                }
+                let Some(entry) = self.entries.get_mut(uid) else { continue };
+                let Some(pending) = &entry.pending else { continue };
+                let later = compiled.later.get(&entry.key).map(Vec::as_slice).unwrap_or_default();
+                let some = |control: usize| {
+                    due.get(control).is_some_and(|(everywhere, places)| {
+                        *everywhere || places.iter().any(|places| places.contains(at))
+                    })
+                };
+                let of: &dyn Fn(usize) -> bool = if fresh { &all } else { &some };
+                let mut found = compiled.conclude_some(pending, &self.index, now, of);
+                if !self.unread.is_empty() {
+                    found.iter_mut().for_each(|finding| compiled.unless_unread(finding, &self.unread));
+                }
+                if entry.take(found, &|control| later.contains(&control) && of(control)) {
+                    changed.insert(uid.clone());
+                }
             }
         }
-        changed
-    }
-
-    /// Judges the cluster as a whole. Says whether that has changed.
-    pub fn judge_cluster(&mut self, sight: &Sight, now: Timestamp) -> bool {
-        let found = self.compiled.conclude_cluster(&self.index, now, &|kind| match sight {
-            Sight::Manifests => true,
-            Sight::Cluster { unread } => !unread.contains(kind),
-        });
-        let changed = found != self.cluster;
-        self.cluster = found;
+        let found = compiled.conclude_cluster(&self.index, now, &|kind| !self.unread.contains(kind));
+        if found != self.cluster {
+            self.cluster = found;
+            changed.insert(String::new());
+        }
         changed
     }
 
@@ -217,19 +271,43 @@ impl Live {
         self.entries.is_empty()
     }
 
-    /// What is found about an object.
+    /// What is found about an object; about the cluster as a whole under no UID.
     pub fn judged(&self, uid: &str) -> Option<Judged> {
+        if uid.is_empty() {
+            return self.whole_cluster();
+        }
         self.entries.get(uid).map(|entry| Self::whole(0, entry))
     }
 
     /// What is found about every object, and last about the cluster as a whole.
     pub fn all(&self) -> impl Iterator<Item = Judged> {
-        let cluster = (!self.cluster.is_empty()).then(|| Judged {
+        self.entries
+            .values()
+            .enumerate()
+            .map(|(place, entry)| Self::whole(place, entry))
+            .chain(self.whole_cluster())
+    }
+
+    /// The UIDs of all objects.
+    pub fn uids(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    fn whole_cluster(&self) -> Option<Judged> {
+        (!self.cluster.is_empty()).then(|| Judged {
             object: ObjectRef::cluster(),
             place: usize::MAX,
             findings: self.cluster.clone(),
-        });
-        self.entries.values().enumerate().map(|(place, entry)| Self::whole(place, entry)).chain(cluster)
+        })
+    }
+
+    fn waits_no_more(&mut self, at: &str, uid: &str) {
+        if let Some(waiting) = self.waiting.get_mut(at) {
+            waiting.remove(uid);
+            if waiting.is_empty() {
+                self.waiting.remove(at);
+            }
+        }
     }
 
     fn whole(place: usize, entry: &Entry) -> Judged {
@@ -246,7 +324,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::{Session, fixtures::compiled};
+    use crate::engine::{Session, Sight, fixtures::compiled};
 
     const CONTROLS: [(&str, &str); 5] = [
         ("alone", "match: {kinds: [ConfigMap]}\nexpression: \"object.data.x == 'a'\"\n"),
@@ -281,7 +359,7 @@ mod tests {
     proptest! {
         /// Whatever comes, changes and goes, in the end every verdict is the one of a fresh look, and only objects whose findings changed were told.
         #[test]
-        fn changes_come_to_what_a_fresh_look_finds(steps in prop::collection::vec((0..3_u8, 0..2_u8, 0..3_u8, 0..2_u8, any::<bool>()), 0..40)) {
+        fn changes_come_to_what_a_fresh_look_finds(steps in prop::collection::vec((0..3_u8, 0..2_u8, 0..3_u8, 0..2_u8, any::<bool>(), any::<bool>()), 0..40)) {
             let compiled = Arc::new(compiled(&CONTROLS));
             let (before, after): (Timestamp, Timestamp) = ("2026-05-01T00:00:00Z".parse().unwrap(), "2026-07-01T00:00:00Z".parse().unwrap());
             let mut live = Live::new(Arc::clone(&compiled));
@@ -300,24 +378,34 @@ mod tests {
             };
             let of = |live: &Live| live.all().map(|judged| (judged.object.uid.clone(), judged.findings)).collect::<BTreeMap<_, _>>();
             let mut known = of(&live);
-            for (kind, namespace, name, value, comes) in steps {
+            for (kind, namespace, name, value, comes, settles) in steps {
                 let object = object(kind, namespace, name, value);
                 let uid = object["metadata"]["uid"].as_str().unwrap().to_owned();
-                let told = if comes {
+                if comes {
                     model.insert(uid.clone(), object.clone());
-                    live.apply(&object, before)
+                    live.apply(&object, before);
                 } else {
                     model.remove(&uid);
-                    live.delete(&uid, before)
-                };
+                    live.delete(&uid);
+                }
+                if !settles {
+                    continue;
+                }
+                let told = live.settle(before);
+                prop_assert!(live.is_settled());
                 let now = of(&live);
                 prop_assert_eq!(&now, &look(&model, before));
-                let differing: BTreeSet<&String> = now.iter().filter(|(uid, findings)| known.get(*uid) != Some(*findings)).map(|(uid, _)| uid).collect();
-                prop_assert_eq!(told.iter().collect::<BTreeSet<_>>(), differing);
+                // Whatever differs is told. What came and went back between two settlings may be told as well.
+                for (uid, findings) in &now {
+                    prop_assert!(known.get(uid) == Some(findings) || told.contains(uid));
+                }
                 known = now;
             }
-            live.tick(after);
+            live.tick();
+            live.settle(after);
             prop_assert_eq!(of(&live), look(&model, after));
+            let nothing: BTreeSet<String> = BTreeSet::new();
+            prop_assert_eq!(live.settle(after), nothing);
         }
     }
 }

@@ -100,7 +100,7 @@ impl<'c> Session<'c> {
 impl Compiled {
     /// A verdict that rests on objects that could not be read is unknown. Of manifests, what is not there is taken as absent: whoever checks a
     /// folder wants to hear that its Namespace has no `NetworkPolicy`.
-    fn unless_unread(&self, finding: &mut Finding, unread: &BTreeSet<String>) {
+    pub(super) fn unless_unread(&self, finding: &mut Finding, unread: &BTreeSet<String>) {
         let related = self
             .controls
             .get(finding.control)

@@ -479,6 +479,26 @@ pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
     }
 }
 
+/// What is told of one object: the findings with a kept outcome, as its waivers make them.
+pub fn line_of(
+    compiled: &Compiled,
+    waivers: &mut Waivers,
+    mut judged: Judged,
+    keep: &[Outcome],
+) -> ObjectLine {
+    waivers.apply(compiled, &judged.object, &mut judged.findings);
+    let mut tally = Tally::default();
+    judged.findings.iter().for_each(|finding| tally.add(finding));
+    judged.findings.retain(|finding| keep.contains(&finding.outcome));
+    ObjectLine {
+        object: judged.object,
+        place: judged.place,
+        origin: None,
+        tally,
+        findings: judged.findings.into_iter().map(line).collect(),
+    }
+}
+
 fn line(finding: Finding) -> FindingLine {
     FindingLine {
         control: finding.control,

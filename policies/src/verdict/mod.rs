@@ -10,7 +10,7 @@ mod waiver;
 
 pub use audit::{
     Audit, ClauseLine, ControlLine, Counts, FindingLine, HighRisk, Input, ObjectLine, Origin, PackLine,
-    PlaceLine, WaiverLine, Work, conclude,
+    PlaceLine, WaiverLine, Work, conclude, line_of,
 };
 pub use clause::{Attestation, Attested, NotApplicable, Verdict, reason};
 pub use score::{Conclusion, Score, ScoringModel};
