@@ -83,6 +83,8 @@ fn variants() -> [(&'static str, Value); 3] {
         "fullnameOverride": "city-banyan",
         "freezeGrowth": { "exemptNamespaces": ["monitoring", "kube-system"] },
         "enforcement": { "enabled": false },
+        "baseline": { "readSecrets": true },
+        "reports": { "installCRDs": true },
         "extraArgs": ["--log-format=text"],
         "serviceAccount": { "name": "account", "annotations": { "example.com/a": "b" } },
         "podAnnotations": { "example.com/a": "b" },
@@ -183,7 +185,6 @@ async fn each_rendering_of_the_chart_passes_helm_and_the_api_server(world: World
             ("NetworkPolicy", 1),
             ("ServiceMonitor", 1),
             ("PrometheusRule", 1),
-            ("CustomResourceDefinition", banyan_crds::all().len()),
             // Of frozen sites, and of Waivers.
             ("ValidatingAdmissionPolicy", 2),
         ];
@@ -191,6 +192,22 @@ async fn each_rendering_of_the_chart_passes_helm_and_the_api_server(world: World
             let wanted = if name == "nothing" { 0 } else { whole };
             ensure!(of(kind).count() == wanted, "{name} has {} of {kind}", of(kind).count());
         }
+        let definitions = match name {
+            "nothing" => 0,
+            // And those of reports, which stay as the others do.
+            "everything" => banyan_crds::all().len() + 4,
+            _ => banyan_crds::all().len(),
+        };
+        let kept: Vec<_> = of("CustomResourceDefinition")
+            .filter(|one| one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep")
+            .collect();
+        ensure!(kept.len() == definitions, "{name} has and keeps {} definitions", kept.len());
+        let secrets = of("ClusterRole")
+            .flat_map(|role| role["rules"].as_array().into_iter().flatten())
+            .filter(|rule| rule["resources"].as_array().is_some_and(|all| all.contains(&json!("secrets"))));
+        let read = json!({ "apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"] });
+        let wanted = if name == "everything" { vec![&read] } else { vec![] };
+        ensure!(secrets.collect::<Vec<_>>() == wanted, "{name} reads other Secrets");
         let deployment = of("Deployment").next().context("there is no Deployment")?;
         let pod = &deployment["spec"]["template"];
         let service = of("Service").next().context("there is no Service")?;
@@ -264,6 +281,8 @@ async fn the_schema_of_the_values_refuses_what_is_wrong_and_says_where(_: World)
         ("leaseDuration=1s", "/leaseDuration"),
         ("holdBatch.enabled=perhaps", "/holdBatch/enabled"),
         ("waivers.enabled=perhaps", "/waivers/enabled"),
+        ("baseline.readSecrets=perhaps", "/baseline/readSecrets"),
+        ("reports.installCRDs=perhaps", "/reports/installCRDs"),
         ("prometheusRule.runbookBase=runbooks/", "/prometheusRule/runbookBase"),
         ("networkPolicy.prometheusPorts={0}", "/networkPolicy/prometheusPorts/0"),
         ("serviceMonitor.interval=30", "/serviceMonitor/interval"),

@@ -1,6 +1,7 @@
 //! What the operator's service account may do, and what it may not.
 
 use anyhow::{Context, Result, bail, ensure};
+use banyan::doctor::reads;
 use banyan_e2e::chart::{NAMESPACE, RELEASE};
 use banyan_e2e::controlplane::ControlPlane;
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
@@ -25,8 +26,8 @@ pub fn tests() -> Vec<Test> {
 /// Rights in one namespace, or in the whole cluster (`""`): API group, resources, one name or none, verbs.
 type Right = (&'static str, &'static str, &'static [&'static str], &'static str, &'static [&'static str]);
 
-/// Everything that the operator does, and why.
-const NEEDED: [Right; 15] = [
+/// Everything that the operator does beside reading what packs judge, and why.
+const NEEDED: [Right; 21] = [
     // Its own resources; a patch sets and clears the finalizer.
     ("", "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
     ("", "banyan.dev", &["datacenters/status"], "", &["patch"]),
@@ -34,6 +35,21 @@ const NEEDED: [Right; 15] = [
     ("", "", &["nodes"], "", &["get", "list", "watch", "patch"]),
     ("", "batch", &["jobs", "cronjobs"], "", &["get", "list", "watch", "patch"]),
     ("", "kueue.x-k8s.io", &["clusterqueues"], "", &["get", "list", "watch", "patch"]),
+    // Baselines, of which a patch sets and clears the finalizer, and Waivers.
+    ("", "banyan.dev", &["securitybaselines"], "", &["get", "list", "watch", "patch"]),
+    ("", "banyan.dev", &["waivers"], "", &["get", "list", "watch"]),
+    ("", "banyan.dev", &["securitybaselines/status", "waivers/status"], "", &["patch"]),
+    // Controls that warn or deny.
+    (
+        "",
+        "admissionregistration.k8s.io",
+        &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        "",
+        &["get", "list", "watch", "create", "patch", "delete"],
+    ),
+    // Reports about objects.
+    ("", "openreports.io", &["reports", "clusterreports"], "", REPORTS),
+    ("", "wgpolicyk8s.io", &["policyreports", "clusterpolicyreports"], "", REPORTS),
     // The identity of the cluster.
     ("", "", &["namespaces"], "kube-system", &["get"]),
     // Whether the policies of its actions are in place.
@@ -76,10 +92,15 @@ const NEEDED: [Right; 15] = [
     ("default", "events.k8s.io", &["events"], "", &["create", "patch"]),
 ];
 
+/// What is done with reports.
+const REPORTS: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+
 /// The needed rights one by one: namespace, group, resource, name, verb.
 fn each() -> Vec<[&'static str; 5]> {
+    // That these are the kinds that packs read, the operator's own tests see to.
+    let read = reads::OF_PACKS.map(|right| ("", right.group, right.resources, right.name, right.verbs));
     let mut all = Vec::new();
-    for (namespace, group, resources, name, verbs) in NEEDED {
+    for (namespace, group, resources, name, verbs) in NEEDED.into_iter().chain(read) {
         for resource in resources {
             all.extend(verbs.iter().map(|verb| [namespace, group, resource, name, verb]));
         }

@@ -167,7 +167,7 @@ pub async fn rights_of(client: &Client, namespace: &str, account: &str) -> Answe
         ["system:serviceaccounts", &format!("system:serviceaccounts:{namespace}"), "system:authenticated"]
             .map(str::to_owned);
     let groups = &groups;
-    reviewed(&rights::NEEDED, |single| async move {
+    reviewed(&rights::needed(), |single| async move {
         let spec = SubjectAccessReviewSpec {
             user: Some(user.clone()),
             groups: Some(groups.to_vec()),
@@ -201,6 +201,7 @@ pub async fn own_rights(client: &Client, namespace: &str) -> Answer<(Vec<String>
 /// that does not tell all its rules makes this unknown rather than wrong.
 pub async fn own_rules(client: &Client, namespace: &str) -> Answer<(Vec<String>, usize)> {
     let api: Api<SelfSubjectRulesReview> = Api::all(client.clone());
+    let needed = rights::needed();
     let mut lacking = Vec::new();
     for (name, places) in [(namespace, &[Place::Cluster, Place::Own][..]), ("default", &[Place::Default][..])]
     {
@@ -209,14 +210,14 @@ pub async fn own_rules(client: &Client, namespace: &str) -> Answer<(Vec<String>,
         let answer = ask("the operator's own rights", api.create(&PostParams::default(), &review)).await?;
         let status = answer.status.unwrap_or_default();
         for place in places {
-            let found = rights::lacking(&rights::NEEDED, *place, &status.resource_rules);
+            let found = rights::lacking(&needed, *place, &status.resource_rules);
             if status.incomplete && !found.is_empty() {
                 return Err("the operator's own rights: the API server does not tell all of them".to_owned());
             }
             lacking.extend(found.iter().map(ToString::to_string));
         }
     }
-    Ok((lacking, rights::singles(&rights::NEEDED).count()))
+    Ok((lacking, rights::singles(&needed).count()))
 }
 
 /// Which objects of the policies are there.

@@ -12,6 +12,7 @@ pub mod desk;
 pub mod facts;
 pub mod judge;
 pub mod look;
+pub mod reads;
 pub mod rights;
 pub mod say;
 pub mod schema;

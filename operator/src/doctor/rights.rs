@@ -28,7 +28,7 @@ pub struct Right {
     pub verbs: &'static [&'static str],
 }
 
-const fn right(
+pub(super) const fn right(
     place: Place,
     group: &'static str,
     resources: &'static [&'static str],
@@ -39,12 +39,29 @@ const fn right(
 }
 
 /// Everything that the operator needs, as the chart grants it.
-pub const NEEDED: [Right; 15] = [
+pub fn needed() -> Vec<Right> {
+    [&NEEDED[..], &super::reads::OF_PACKS].concat()
+}
+
+/// What it needs beside what the packs read.
+const NEEDED: [Right; 21] = [
     right(Place::Cluster, "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
     right(Place::Cluster, "banyan.dev", &["datacenters/status"], "", &["patch"]),
     right(Place::Cluster, "", &["nodes"], "", &["get", "list", "watch", "patch"]),
     right(Place::Cluster, "batch", &["jobs", "cronjobs"], "", &["get", "list", "watch", "patch"]),
     right(Place::Cluster, "kueue.x-k8s.io", &["clusterqueues"], "", &["get", "list", "watch", "patch"]),
+    right(Place::Cluster, "banyan.dev", &["securitybaselines"], "", &["get", "list", "watch", "patch"]),
+    right(Place::Cluster, "banyan.dev", &["waivers"], "", &["get", "list", "watch"]),
+    right(Place::Cluster, "banyan.dev", &["securitybaselines/status", "waivers/status"], "", &["patch"]),
+    right(
+        Place::Cluster,
+        "admissionregistration.k8s.io",
+        &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        "",
+        &["get", "list", "watch", "create", "patch", "delete"],
+    ),
+    right(Place::Cluster, "openreports.io", &["reports", "clusterreports"], "", REPORTS),
+    right(Place::Cluster, "wgpolicyk8s.io", &["policyreports", "clusterpolicyreports"], "", REPORTS),
     right(Place::Cluster, "", &["namespaces"], "kube-system", &["get"]),
     right(
         Place::Cluster,
@@ -80,6 +97,9 @@ pub const NEEDED: [Right; 15] = [
     right(Place::Own, "coordination.k8s.io", &["leases"], "banyan", &["get", "update"]),
     right(Place::Default, "events.k8s.io", &["events"], "", &["create", "patch"]),
 ];
+
+/// What is done with reports.
+const REPORTS: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
 
 /// What the command line reads for who asks.
 pub const READ_BY_CALLER: [Right; 6] = [
@@ -158,6 +178,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::doctor::reads;
 
     fn rules(value: serde_json::Value) -> Vec<ResourceRule> {
         serde_json::from_value(value).unwrap()
@@ -165,7 +186,7 @@ mod tests {
 
     #[test]
     fn rules_hold_a_right_by_group_resource_verb_and_name() {
-        let leases: Vec<_> = NEEDED.into_iter().filter(|right| right.resources == ["leases"]).collect();
+        let leases: Vec<_> = needed().into_iter().filter(|right| right.resources == ["leases"]).collect();
         let told = |value| {
             lacking(&leases, Place::Own, &rules(value)).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
@@ -215,8 +236,9 @@ mod tests {
             }
         }
         let text = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let needed: Vec<_> = NEEDED
+        let needed: Vec<_> = needed()
             .iter()
+            .chain(&[reads::SECRETS])
             .map(|right| {
                 let names = if right.name.is_empty() { vec![] } else { text(&[right.name]) };
                 [text(&[right.group]), text(right.resources), names, text(right.verbs)]

@@ -39,21 +39,19 @@ pub static SARIF: LazyLock<Validator> = LazyLock::new(|| {
 });
 pub static OSCAL: LazyLock<Validator> =
     LazyLock::new(|| json(include_str!("../schemas/oscal_assessment-results_schema.json")));
+/// The definition of a kind of reports, as the chart installs it.
+macro_rules! report {
+    ($name:literal) => {
+        crd(include_str!(concat!("../../../../../charts/banyan/files/report-crds/", $name, ".yaml")))
+    };
+}
+
 static REPORTS: LazyLock<[(&str, Validator); 4]> = LazyLock::new(|| {
     [
-        ("openreports.io/v1alpha1 Report", crd(include_str!("../schemas/openreports.io_reports.yaml"))),
-        (
-            "openreports.io/v1alpha1 ClusterReport",
-            crd(include_str!("../schemas/openreports.io_clusterreports.yaml")),
-        ),
-        (
-            "wgpolicyk8s.io/v1alpha2 PolicyReport",
-            crd(include_str!("../schemas/wgpolicyk8s.io_policyreports.yaml")),
-        ),
-        (
-            "wgpolicyk8s.io/v1alpha2 ClusterPolicyReport",
-            crd(include_str!("../schemas/wgpolicyk8s.io_clusterpolicyreports.yaml")),
-        ),
+        ("openreports.io/v1alpha1 Report", report!("openreports.io_reports")),
+        ("openreports.io/v1alpha1 ClusterReport", report!("openreports.io_clusterreports")),
+        ("wgpolicyk8s.io/v1alpha2 PolicyReport", report!("wgpolicyk8s.io_policyreports")),
+        ("wgpolicyk8s.io/v1alpha2 ClusterPolicyReport", report!("wgpolicyk8s.io_clusterpolicyreports")),
     ]
 });
 
