@@ -9,6 +9,7 @@ mod world;
 mod admission;
 mod alertmanager;
 mod audit_page;
+mod baseline;
 mod bundle;
 mod chart;
 mod cli;
@@ -69,6 +70,7 @@ fn all() -> Vec<Test> {
         admission::tests(),
         alertmanager::tests(),
         audit_page::tests(),
+        baseline::tests(),
         bundle::tests(),
         chart::tests(),
         cli::tests(),

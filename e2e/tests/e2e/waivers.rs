@@ -34,7 +34,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const POLICY: &str = "ValidatingAdmissionPolicy 'banyan-waiver-approval' with binding 'banyan-waiver-approval' denied request: ";
 
 /// lin and git write, chen and hu approve, zhao may do both, and sun may write the field without the verb.
-const PEOPLE: &str = "
+pub const PEOPLE: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: { name: waiver-authors }

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use banyan_crds::{
-    conditions::READY,
-    v1alpha1::{SecurityBaseline, SecurityBaselineStatus, Waiver, WaiverStatus},
-};
+use banyan_crds::v1alpha1::{SecurityBaseline, SecurityBaselineStatus, Waiver, WaiverStatus};
 use banyan_policies::verdict::{Audit, Waiver as Given, WaiverLine, Waivers};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -561,7 +558,7 @@ fn said_of(
 fn ledger_object(baseline: &SecurityBaseline, at: ObjectRef, ledger: &Ledger) -> Own {
     Own {
         object: at,
-        body: serde_json::json!({ "data": ledger.body() }),
+        body: ledger.body(),
         basis: Basis::Any,
         defence: Defence::PutBack,
         labels: [(ROLE.to_owned(), ledger::LEDGER_ROLE.to_owned())].into(),
@@ -586,28 +583,18 @@ fn until_something_ends(given: &[Given], audit: &Audit, now: Timestamp) -> Durat
 
 /// Says in the status what the executor met.
 fn settled(
-    mut status: SecurityBaselineStatus,
+    status: SecurityBaselineStatus,
     before: Option<&SecurityBaselineStatus>,
     outcome: &Outcome,
     now: Timestamp,
 ) -> SecurityBaselineStatus {
-    let wrong =
-        outcome.failures.first().map(|error| (error.category(), format!("{error}; it is tried again")));
-    if let Some((reason, message)) = wrong
-        && let Some(ready) = status.conditions.iter_mut().find(|condition| condition.type_ == READY)
-    {
-        let was =
-            before.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == READY));
-        let since = was.filter(|was| was.status == "False").map(|was| was.last_transition_time.clone());
-        reason.clone_into(&mut ready.reason);
-        ready.message = message;
-        if ready.status != "False" {
-            "False".clone_into(&mut ready.status);
-            ready.last_transition_time =
-                since.unwrap_or(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+    match outcome.failures.first() {
+        None => status,
+        Some(error) => {
+            let why = format!("{error}; it is tried again");
+            status::write_failed(status, before, error.category(), &why, now)
         }
     }
-    status
 }
 
 /// Whether every baseline that has reports can say what belongs into them.

@@ -71,7 +71,7 @@ pub(super) fn pod(name: &str, privileged: bool) -> Value {
     })
 }
 
-/// A ConfigMap whose number may be none.
+/// A `ConfigMap` whose number may be none.
 pub(super) fn number(text: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "n", "namespace": "shop" },

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use banyan_crds::{
-    conditions,
+    conditions::{self, READY, Stated},
     v1alpha1::{
         BaselineConclusion, BaselineCounts, ClauseStatus, ClauseVerdict, HighRiskStatus, NotDecided,
         ReportApi, SecurityBaselineStatus, Unreadable,
@@ -115,6 +115,31 @@ fn found(look: &Look, before: Option<&SecurityBaselineStatus>, now: Timestamp) -
         unreadable: unreadable(look),
         ..SecurityBaselineStatus::default()
     }
+}
+
+/// The status after a write of the plan has failed, of an admission policy for instance: `Ready` is false, since it was so before the look if it
+/// was. `reason` is the category of the error; what is wrong with the spec goes before.
+#[must_use]
+pub fn write_failed(
+    mut status: SecurityBaselineStatus,
+    before: Option<&SecurityBaselineStatus>,
+    reason: &'static str,
+    why: &str,
+    now: Timestamp,
+) -> SecurityBaselineStatus {
+    let ready = status
+        .conditions
+        .iter_mut()
+        .find(|condition| condition.type_ == READY && condition.reason != words::INVALID_SPEC);
+    if let Some(ready) = ready {
+        let previous = before.map(|before| before.conditions.as_slice()).unwrap_or_default();
+        let stated = [Stated::new(READY, false, reason, format!("{why}; it is tried again"))];
+        let merged = conditions::merge(previous, &stated, ready.observed_generation, whole_seconds(now));
+        if let Some(failed) = merged.into_iter().next() {
+            *ready = failed;
+        }
+    }
+    status
 }
 
 /// Whether a status tells of a whole look.

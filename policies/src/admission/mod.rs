@@ -230,7 +230,13 @@ pub fn compile(
         "metadata": metadata(&name),
         "spec": {
             "failurePolicy": "Fail",
-            "matchConstraints": { "resourceRules": kinds::rules(control) },
+            // With the server's defaults written out: whoever compares what is there with what was meant finds no difference.
+            "matchConstraints": {
+                "matchPolicy": "Equivalent",
+                "namespaceSelector": {},
+                "objectSelector": {},
+                "resourceRules": kinds::rules(control),
+            },
             "variables": variables.into_iter().map(|(name, expression)| json!({ "name": name, "expression": expression })).collect::<Vec<_>>(),
             "validations": [validation],
         },
@@ -242,7 +248,11 @@ pub fn compile(
         "spec": {
             "policyName": name,
             "validationActions": [match action { Action::Warn => "Warn", Action::Deny => "Deny" }],
-            "matchResources": { "namespaceSelector": scope.namespace_selector, "objectSelector": scope.object_selector },
+            "matchResources": {
+                "matchPolicy": "Equivalent",
+                "namespaceSelector": scope.namespace_selector,
+                "objectSelector": scope.object_selector,
+            },
         },
     });
     if reads_parameters {

@@ -1,4 +1,4 @@
-use banyan_crds::{conditions::READY, v1alpha1::SecurityBaseline};
+use banyan_crds::v1alpha1::SecurityBaseline;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
@@ -265,4 +265,55 @@ fn actions_are_carried_along() {
         ..SecurityBaselineStatus::default()
     };
     assert_eq!(status(&look(&[], FIRST), Some(&before)).actions, before.actions);
+}
+
+#[test]
+fn a_write_that_failed_makes_ready_false_since_it_first_did() {
+    let good = look(&[pod("good", false)], FIRST);
+    let planned = status(&good, None);
+    let failed =
+        write_failed(planned.clone(), None, "Forbidden", "ValidatingAdmissionPolicy x: no", at(FIRST));
+    let ready = condition(&failed, READY);
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Forbidden"));
+    assert_eq!(ready.observed_generation, Some(3));
+    valid(&failed);
+    let again = look(&[pod("good", false)], LATER);
+    let again = status(&again, Some(&failed));
+    let again = write_failed(again, Some(&failed), "Forbidden", "ValidatingAdmissionPolicy x: no", at(LATER));
+    assert_eq!(again, failed, "nothing is written anew");
+    let mut wrong = good;
+    wrong.faults = vec![("spec.packs[0]".to_owned(), "there is no such pack".to_owned())];
+    let wrong = write_failed(status(&wrong, None), None, "Forbidden", "no", at(FIRST));
+    assert_eq!(condition(&wrong, READY).reason, "InvalidSpec");
+}
+
+#[test]
+fn the_status_holds_everything_that_the_built_in_packs_say() {
+    use std::{collections::BTreeSet, sync::Arc};
+
+    use banyan_policies::{
+        engine::{Parameters, Selection, Session, Sight, compile},
+        pack::builtin,
+        verdict::{Input, Waivers, Work, conclude},
+    };
+
+    let packs: Vec<_> = builtin().0.into_iter().map(Arc::new).collect();
+    let selections: Vec<_> = packs
+        .iter()
+        .map(|pack| Selection::new(&pack.about.name, pack.about.levels.last().unwrap()))
+        .collect();
+    let (compiled, faults) = compile(&packs, &selections, &Parameters::new());
+    assert!(faults.is_empty(), "{faults:?}");
+    let mut work = Work::new(&compiled, Waivers::default(), &[]);
+    let session = Session::new(&compiled, at(FIRST));
+    session.finish(Sight::Cluster { unread: BTreeSet::new() }).for_each(|judged| work.add(judged));
+    let mut all = look(&[], FIRST);
+    all.audit = conclude(work, &Input::default(), at(FIRST));
+    let status = status(&all, None);
+    valid(&status);
+    assert_eq!(status.clauses.len(), all.audit.clauses.len());
+    assert!(status.clauses.len() > 200 && status.score.is_some());
+    for (line, told) in all.audit.clauses.iter().zip(&status.clauses) {
+        assert_eq!((&told.clause, &told.requirement), (&line.clause, &line.requirement));
+    }
 }

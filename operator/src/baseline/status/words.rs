@@ -22,6 +22,7 @@ pub const HIGH_RISKS_CLEAR: &str = "HighRisksClear";
 /// How many names a message has until it counts the rest.
 const NAMED: usize = 5;
 const LOOKING: &str = "the first look at the cluster is under way";
+pub(super) const INVALID_SPEC: &str = "InvalidSpec";
 const NOT_LOOKED_YET: &str = "NotLookedYet";
 
 /// The conditions in their order.
@@ -42,7 +43,7 @@ fn ready(look: &Look) -> Stated {
             more => format!(" (and {more} more)"),
         };
         let message = format!("{at}: {wrong}{more}; the rest counts");
-        return Stated::new(READY, false, "InvalidSpec", message);
+        return Stated::new(READY, false, INVALID_SPEC, message);
     }
     if !look.complete {
         return Stated::new(READY, false, NOT_LOOKED_YET, LOOKING);
@@ -103,7 +104,7 @@ fn evaluated(look: &Look) -> Stated {
         return Stated::new(EVALUATED, true, "Evaluated", "every control could be evaluated");
     }
     let message = format!(
-        "{}: could not be evaluated on some objects, which counts as not held; the log and the reports have the reason",
+        "{}: could not be evaluated on some objects, which counts as not held; reports, and banyan audit --cluster, say where and why",
         named(&failing)
     );
     Stated::new(EVALUATED, false, "EvaluationFailed", message)
