@@ -34,7 +34,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 /// A site with a desk of its own, one of a district that has one, one of another district, one of none, and no site at all.
-const CASES: [Case; 18] = [
+const CASES: [Case; 23] = [
     ("BanyanNoLeader", "critical", "", "", "platform"),
     ("BanyanReconcileErrors", "warning", "", "", "platform"),
     ("BanyanPueAboveTarget", "warning", "binhai-1", "changle", "site-binhai-1"),
@@ -52,6 +52,11 @@ const CASES: [Case; 18] = [
     ("BanyanEnforcementRefused", "info", "new-1", "", "journal"),
     ("BanyanInletTemperatureHigh", "warning", "changle-1", "changle", "district-changle"),
     ("BanyanInletTemperatureHigh", "critical", "changle-1", "changle", "city-duty,district-changle"),
+    ("BanyanBaselineNewHighRisk", "warning", "", "", "security"),
+    ("BanyanBaselineFalling", "warning", "", "", "security"),
+    ("BanyanWaiverExpiring", "warning", "", "", "security"),
+    ("BanyanAttestationExpiring", "warning", "", "", "security"),
+    ("BanyanBaselineEvaluationFailing", "warning", "", "", "platform"),
     // Of a kind that is to come.
     ("BanyanNodeOffline", "warning", "gulou-1", "gulou", "district-gulou"),
 ];

@@ -16,6 +16,7 @@ mod cli;
 mod crash;
 mod crd_rules;
 mod crypto;
+mod dashboards;
 mod demo;
 mod doctor;
 mod enforcement;
@@ -77,6 +78,7 @@ fn all() -> Vec<Test> {
         crash::tests(),
         crd_rules::tests(),
         crypto::tests(),
+        dashboards::tests(),
         demo::tests(),
         doctor::tests(),
         freeze::tests(),

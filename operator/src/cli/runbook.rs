@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
 
-use super::{print, table};
-use crate::{datacenter::ALERTS, lang::Lang, t};
+use super::{print, rules, table};
+use crate::{lang::Lang, t};
 
 /// A page in both languages, by the name of its alert.
 struct Page {
@@ -38,6 +38,11 @@ pages![
     "BanyanEnforcementRefused",
     "BanyanNoLeader",
     "BanyanReconcileErrors",
+    "BanyanBaselineNewHighRisk",
+    "BanyanBaselineFalling",
+    "BanyanWaiverExpiring",
+    "BanyanAttestationExpiring",
+    "BanyanBaselineEvaluationFailing",
 ];
 
 /// Arguments of `banyan runbook`.
@@ -106,7 +111,7 @@ fn rules() -> anyhow::Result<Vec<Rule>> {
     struct Group {
         rules: Vec<Rule>,
     }
-    let file: File = serde_yaml::from_str(ALERTS)?;
+    let file: File = serde_yaml::from_str(&rules::all())?;
     Ok(file.groups.into_iter().flat_map(|group| group.rules).collect())
 }
 
