@@ -27,7 +27,7 @@ pub fn tests() -> Vec<Test> {
 type Right = (&'static str, &'static str, &'static [&'static str], &'static str, &'static [&'static str]);
 
 /// Everything that the operator does beside reading what packs judge, and why.
-const NEEDED: [Right; 21] = [
+const NEEDED: [Right; 20] = [
     // Its own resources; a patch sets and clears the finalizer.
     ("", "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
     ("", "banyan.dev", &["datacenters/status"], "", &["patch"]),
@@ -35,9 +35,8 @@ const NEEDED: [Right; 21] = [
     ("", "", &["nodes"], "", &["get", "list", "watch", "patch"]),
     ("", "batch", &["jobs", "cronjobs"], "", &["get", "list", "watch", "patch"]),
     ("", "kueue.x-k8s.io", &["clusterqueues"], "", &["get", "list", "watch", "patch"]),
-    // Baselines, of which a patch sets and clears the finalizer, and Waivers.
-    ("", "banyan.dev", &["securitybaselines"], "", &["get", "list", "watch", "patch"]),
-    ("", "banyan.dev", &["waivers"], "", &["get", "list", "watch"]),
+    // Baselines and Waivers.
+    ("", "banyan.dev", &["securitybaselines", "waivers"], "", &["get", "list", "watch"]),
     ("", "banyan.dev", &["securitybaselines/status", "waivers/status"], "", &["patch"]),
     // Controls that warn or deny.
     (
@@ -93,7 +92,7 @@ const NEEDED: [Right; 21] = [
 ];
 
 /// What is done with reports.
-const REPORTS: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+const REPORTS: &[&str] = &["get", "list", "watch", "create", "update", "delete"];
 
 /// The needed rights one by one: namespace, group, resource, name, verb.
 fn each() -> Vec<[&'static str; 5]> {

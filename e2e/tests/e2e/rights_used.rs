@@ -16,10 +16,12 @@ pub async fn granted(arguments: &Arguments) -> Result<Option<BTreeSet<Grant>>> {
     if arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.ignored {
         return Ok(None);
     }
-    let mut granted = rights::of_account(&chart::manifests().await?, RELEASE)?;
+    let all = rights::of_account(&chart::manifests().await?, RELEASE)?;
     // To get what may be listed gives nothing more, and who writes an admission policy with parameters must hold it, which shows in no request.
-    granted.retain(|grant| !(of_packs(grant) && (grant.verb == "get" || !served(grant))));
-    Ok(Some(granted))
+    let listed = |grant: &Grant| all.contains(&Grant { verb: "list".to_owned(), ..grant.clone() });
+    let to_use =
+        |grant: &&Grant| !(grant.verb == "get" && listed(grant) || of_packs(grant) && !served(grant));
+    Ok(Some(all.iter().filter(to_use).cloned().collect()))
 }
 
 /// Groups of kinds that every API server has, among those that packs read.

@@ -44,14 +44,13 @@ pub fn needed() -> Vec<Right> {
 }
 
 /// What it needs beside what the packs read.
-const NEEDED: [Right; 21] = [
+const NEEDED: [Right; 20] = [
     right(Place::Cluster, "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
     right(Place::Cluster, "banyan.dev", &["datacenters/status"], "", &["patch"]),
     right(Place::Cluster, "", &["nodes"], "", &["get", "list", "watch", "patch"]),
     right(Place::Cluster, "batch", &["jobs", "cronjobs"], "", &["get", "list", "watch", "patch"]),
     right(Place::Cluster, "kueue.x-k8s.io", &["clusterqueues"], "", &["get", "list", "watch", "patch"]),
-    right(Place::Cluster, "banyan.dev", &["securitybaselines"], "", &["get", "list", "watch", "patch"]),
-    right(Place::Cluster, "banyan.dev", &["waivers"], "", &["get", "list", "watch"]),
+    right(Place::Cluster, "banyan.dev", &["securitybaselines", "waivers"], "", &["get", "list", "watch"]),
     right(Place::Cluster, "banyan.dev", &["securitybaselines/status", "waivers/status"], "", &["patch"]),
     right(
         Place::Cluster,
@@ -99,7 +98,7 @@ const NEEDED: [Right; 21] = [
 ];
 
 /// What is done with reports.
-const REPORTS: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+const REPORTS: &[&str] = &["get", "list", "watch", "create", "update", "delete"];
 
 /// What the command line reads for who asks.
 pub const READ_BY_CALLER: [Right; 6] = [
