@@ -10,6 +10,7 @@ mod admission;
 mod alertmanager;
 mod audit_page;
 mod baseline;
+mod baseline_rights;
 mod bundle;
 mod chart;
 mod cli;
@@ -72,6 +73,7 @@ fn all() -> Vec<Test> {
         alertmanager::tests(),
         audit_page::tests(),
         baseline::tests(),
+        baseline_rights::tests(),
         bundle::tests(),
         chart::tests(),
         cli::tests(),
