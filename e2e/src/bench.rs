@@ -8,6 +8,8 @@
 //!   against a client that makes the same writes and nothing else.
 //! - `steady`: what the operator costs once nothing changes any more: memory, requests to Prometheus, writes.
 //! - `arithmetic`: how fast readings become energy.
+//! - `reports`: how fast ten thousand Pods get their reports, against a client that writes the same reports and nothing else, and what the operator
+//!   needs after that.
 //! - `audit`: how fast manifests are judged, against only parsing them, and with how much memory.
 
 mod arithmetic;
@@ -15,6 +17,7 @@ mod audit;
 mod bare;
 mod convergence;
 mod objects;
+mod reports;
 mod scene;
 mod steady;
 
@@ -24,11 +27,12 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 /// What is measured, with the domain that its figures belong to: `make bench ONLY=<either>` takes both.
-pub const PARTS: [(&str, &str); 4] = [
+pub const PARTS: [(&str, &str); 5] = [
     ("energy", "arithmetic"),
     ("datacenter", "convergence"),
     ("datacenter", "steady"),
     ("policies", "audit"),
+    ("baseline", "reports"),
 ];
 
 /// A figure, as it is printed: one JSON object a line.
@@ -94,7 +98,7 @@ impl Scale {
 /// thing has no figure.
 pub async fn run(only: Option<&str>, scale: Scale, mut tell: impl FnMut(Figure)) -> Result<()> {
     let wanted = PARTS.map(|(domain, part)| only.is_none_or(|only| only == domain || only == part));
-    let [arithmetic, convergence, steady, audit] = wanted;
+    let [arithmetic, convergence, steady, audit, reports] = wanted;
     if !wanted.contains(&true) {
         bail!("there is nothing called {} to measure: {PARTS:?}", only.unwrap_or_default());
     }
@@ -103,6 +107,9 @@ pub async fn run(only: Option<&str>, scale: Scale, mut tell: impl FnMut(Figure))
     }
     if audit {
         audit::measure().await?.into_iter().for_each(&mut tell);
+    }
+    if reports {
+        Box::pin(reports::measure()).await?.into_iter().for_each(&mut tell);
     }
     if convergence {
         convergence::measure(scale).await?.into_iter().for_each(&mut tell);
