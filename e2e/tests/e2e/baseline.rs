@@ -159,7 +159,7 @@ async fn a_baseline_is_reported_held_and_waived(_: World) -> Result<()> {
             "apiVersion": "banyan.dev/v1alpha1", "kind": "SecurityBaseline", "metadata": { "name": "city" },
             "spec": {
                 "level": 3, "packs": ["mlps", "pod-security"],
-                "enforcement": { "controls": [{ "id": DENIED, "action": "Deny" }, { "id": WARNED, "action": "Warn" }] },
+                "enforcement": { "default": "Warn", "controls": [{ "id": DENIED, "action": "Deny" }] },
                 "reports": { "apis": ["openreports.io", "wgpolicyk8s.io"], "keep": ["fail", "warn", "error", "skip"] },
             },
         }),

@@ -52,6 +52,8 @@ const SETTLE_AFTER: Duration = Duration::from_millis(500);
 const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// How often what depends on the time is judged.
 const TICK: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+/// How often a status is written of which only figures have changed.
+const FIGURES: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 /// How often a baseline is looked at when nothing changes.
 const LOOK: Duration = Duration::from_mins(10);
 
@@ -187,17 +189,32 @@ impl Room {
         *lock(&watched.said) = fresh.clone();
 
         let look = self.look(&baseline, &asked, &stock, &watched, &held, audit, &fresh, now);
-        let after = status::status(&look, subject.status.as_ref());
+        let mut after = status::status(&look, subject.status.as_ref());
+        let mut figures_wait = None;
+        if let Some(before) = &subject.status
+            && status::differs_in_figures_only(before, &after)
+        {
+            let since = fresh.written.map_or(FIGURES, |written| now.duration_since(written));
+            if since < FIGURES {
+                after = before.clone();
+                figures_wait = Duration::try_from(FIGURES - since).ok();
+            }
+        }
+        if subject.status.as_ref() != Some(&after) {
+            lock(&watched.said).written = Some(now);
+        }
         let notices = status::notices(&look, subject.status.as_ref(), &after);
         let plan = self.plan(&baseline, &look, &mut held, after, notices, &given, now);
-        let next = plan.next;
+        let next = figures_wait.unwrap_or(plan.next).min(plan.next);
         let outcome = self
             .executor
             .apply(&subject, plan, &self.overlay, now, |status, outcome| {
                 settled(status, subject.status.as_ref(), outcome, now)
             })
             .await;
-        self.tell_waivers(&look.audit, audit_before.as_deref());
+        if complete {
+            self.tell_waivers(&look.audit, audit_before.as_deref());
+        }
         if let Some(error) = outcome.failures.first() {
             tracing::warn!(baseline = name, %error, "a baseline could not be reconciled in full");
             return (error.category(), Next::Failed);

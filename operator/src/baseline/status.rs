@@ -117,6 +117,26 @@ fn found(look: &Look, before: Option<&SecurityBaselineStatus>, now: Timestamp) -
     }
 }
 
+/// Whether one status tells the same as another but for figures that move with every object: counts, score, and how many objects fail. Those are
+/// metrics; a status that told each of their steps would be written with every Pod that comes or goes.
+#[must_use]
+pub fn differs_in_figures_only(before: &SecurityBaselineStatus, after: &SecurityBaselineStatus) -> bool {
+    let bare = |status: &SecurityBaselineStatus| {
+        let mut bare = status.clone();
+        bare.counts = bare.counts.map(|_| BaselineCounts::default());
+        (bare.score, bare.compliance_rate) = (None, None);
+        for clause in &mut bare.clauses {
+            (clause.failing, clause.objects) = (0, 0);
+        }
+        bare.high_risks.iter_mut().for_each(|risk| risk.objects = 0);
+        for condition in &mut bare.conditions {
+            condition.message.clear();
+        }
+        bare
+    };
+    before != after && bare(before) == bare(after)
+}
+
 /// The status after a write of the plan has failed, of an admission policy for instance: `Ready` is false, since it was so before the look if it
 /// was. `reason` is the category of the error; what is wrong with the spec goes before.
 #[must_use]

@@ -58,6 +58,8 @@ pub struct Said {
     pub basis: String,
     /// Why reports could not be written.
     pub trouble: Option<String>,
+    /// When the status was last written with other figures.
+    pub written: Option<Timestamp>,
     /// When what depends on the time was judged last.
     pub ticked: Option<Timestamp>,
 }

@@ -317,3 +317,20 @@ fn the_status_holds_everything_that_the_built_in_packs_say() {
         assert_eq!((&told.clause, &told.requirement), (&line.clause, &line.requirement));
     }
 }
+
+#[test]
+fn counts_are_figures_and_verdicts_are_not() {
+    let clause = |verdict: &str, failing: i64| serde_json::json!({"pack": "mlps", "requirement": "a", "clause": "8.1.1", "verdict": verdict, "since": "2026-06-01T00:00:00Z", "failing": failing, "objects": 9});
+    let status = |verdict: &str, failing: i64, fail: i64| -> SecurityBaselineStatus {
+        serde_json::from_value(serde_json::json!({
+            "counts": {"pass": 5, "fail": fail, "warn": 0, "error": 0, "skip": 0, "manual": 0, "unknown": 0},
+            "clauses": [clause(verdict, failing)],
+        }))
+        .unwrap()
+    };
+    let before = status("Partial", 1, 1);
+    assert!(differs_in_figures_only(&before, &status("Partial", 2, 2)));
+    assert!(!differs_in_figures_only(&before, &status("Compliant", 0, 0)));
+    assert!(!differs_in_figures_only(&before, &before));
+    assert!(!differs_in_figures_only(&before, &SecurityBaselineStatus::default()));
+}
