@@ -45,7 +45,7 @@ test: lint verify test-unit test-e2e ## Run everything that a change must pass
 
 .PHONY: test-unit
 test-unit: build ## Run the tests that need nothing but Rust
-	$(CARGO) test --workspace --lib --bins
+	$(CARGO) test --workspace --lib --bins --test bad_input
 
 .PHONY: test-e2e
 test-e2e: build ## Run the end-to-end tests against real components (ONLY=name for some)
@@ -99,12 +99,23 @@ TARGET ?=
 bundle: crds ## Make one archive for closed networks: image, chart, command line, checksums, bill of materials
 	target/debug/banyan-e2e bundle --profile $(PROFILE) $(if $(TARGET),--target $(TARGET))
 
-# The long forms of what the tests do for seconds.
+# The long forms of what the tests do for seconds. Fuzzing is bounded by time: rounds of so many cases, each with other ones, until it is over.
+SOAK_SECONDS ?= 600
+SOAK_ROUND ?= 1000
 SOAK_CASES ?= 20000
 SOAK_ROUNDS ?= 5
+FUZZ := $(CARGO) test --release -p banyan -p banyan-policies --lib -- fuzz::
+.PHONY: fuzz
+fuzz: ## Feed the loader and every renderer with anything at all (SOAK_SECONDS of it)
+	$(FUZZ) --list
+	end=$$(($$(date +%s) + $(SOAK_SECONDS))); rounds=0; \
+	while [ $$(date +%s) -lt $$end ]; do \
+		PROPTEST_CASES=$(SOAK_ROUND) $(FUZZ) || exit 1; rounds=$$((rounds + 1)); \
+	done; echo "fuzzed: $$((rounds * $(SOAK_ROUND))) cases of each target, none failed"
+
 .PHONY: soak
-soak: build ## Run the long forms of fuzzing and races (SOAK_CASES a property, SOAK_ROUNDS of the races)
-	PROPTEST_CASES=$(SOAK_CASES) $(CARGO) test --release -p banyan -p banyan-policies --lib
+soak: build fuzz ## Run the long forms: fuzzing for SOAK_SECONDS, properties SOAK_CASES times, races SOAK_ROUNDS times
+	PROPTEST_CASES=$(SOAK_CASES) $(CARGO) test --release -p banyan -p banyan-policies --lib -- --skip fuzz::
 	for round in $$(seq $(SOAK_ROUNDS)); do for race in crash leader; do \
 		$(CARGO) test --workspace --test e2e -- $$race || exit 1; done; done
 

@@ -133,7 +133,8 @@ pub fn main() -> ExitCode {
     // Requests still under way are not waited for.
     runtime.shutdown_background();
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        // It may quote what it could not read.
+        eprintln!("error: {}", crate::report::visible::lines(&format!("{error:#}")));
         ExitCode::from(2)
     })
 }
@@ -164,8 +165,24 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// The same of a result that may be no text.
 fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     use std::io::Write as _;
-    match std::io::stdout().lock().write_all(bytes) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(Into::into),
+    Ok(Printed.write_all(bytes)?)
+}
+
+/// Standard output for what is written as it is made. Whoever reads it may have read enough and have closed it; that is no error.
+struct Printed;
+
+impl std::io::Write for Printed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match std::io::stdout().lock().write(bytes) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            other => other,
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match std::io::stdout().lock().flush() {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
     }
 }

@@ -35,6 +35,11 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same of a text of several lines, each of which stays one.
+pub fn lines(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
+}
+
 /// At most so many bytes of a text; an ellipsis says that there was more.
 pub fn cut(text: &str, longest: usize) -> Cow<'_, str> {
     if text.len() <= longest {
@@ -132,6 +137,7 @@ mod tests {
             json(&"\u{1b}\u{7f}\u{202e}\u{e0041}榕").unwrap(),
             "\"\\u001b\\u007f\\u202e\\udb40\\udc41榕\"\n"
         );
+        assert_eq!(lines("a\u{1b}c\r\nb\tc"), "a\\u{1b}c\nb\\tc");
         assert_eq!((&*cut("榕树", 4), &*cut("榕树", 6)), ("榕…", "榕树"));
     }
 

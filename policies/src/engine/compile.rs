@@ -7,10 +7,7 @@ use std::{
 
 use serde_json::Value as Json;
 
-use super::{
-    index::Reaches,
-    subject::{POD_KINDS, kind_key},
-};
+use super::subject::{POD_KINDS, kind_key};
 use crate::{
     cel::{self, Expr, Names, Root, Step, Uses, uses},
     pack::{Aspect, Clause, Control, Level, Pack, PackFault, Path, Reach, Requirement},
@@ -134,7 +131,18 @@ pub struct Compiled {
     /// What is kept of an object of a kind until its related objects are known.
     pub(super) subjects: HashMap<String, Uses>,
     /// What is kept of an object of a kind because other objects' verdicts depend on it.
-    pub(super) related: HashMap<String, (Reaches, Uses)>,
+    pub(super) related: HashMap<String, Related>,
+}
+
+/// What is kept of the objects of a kind for the verdicts of others, by where those look from.
+#[derive(Debug, Default)]
+pub(super) struct Related {
+    /// For controls that look into a namespace.
+    pub near: Option<Uses>,
+    /// For controls that look everywhere.
+    pub far: Option<Uses>,
+    /// For `namespaceObject`.
+    pub own: Option<Uses>,
 }
 
 /// Prepares packs at levels. A control that cannot be compiled is left out and told; what it is evidence for is then unknown.
@@ -239,8 +247,8 @@ pub fn compile(
                 // A control that uses a variable of a parameter that is not there at this level does not apply either.
                 Err(cel::CelError::Name(_)) => {}
                 Err(error) => faults.push(PackFault::new(
-                    &format!("{}/pack.yaml", selection.pack),
-                    None,
+                    &pack.about.source.file,
+                    pack.about.source.line("variables"),
                     format!("variable {}: {error}", variable.name),
                 )),
             }
@@ -251,8 +259,8 @@ pub fn compile(
             }
             if !ids.insert(control.id.clone()) {
                 faults.push(PackFault::new(
-                    &format!("{}/{}", selection.pack, control.id),
-                    None,
+                    &control.source.file,
+                    control.source.line("id"),
                     format!("another pack has a control called {} too", control.id),
                 ));
                 continue;
@@ -260,8 +268,8 @@ pub fn compile(
             match check(control, &names) {
                 Ok(check) => compiled.add(Active { pack: place, control: control.clone(), clauses, check }),
                 Err((key, error)) => faults.push(PackFault::new(
-                    &format!("{}/{}.yaml", selection.pack, control.id),
-                    None,
+                    &control.source.file,
+                    control.source.line(key),
                     format!("{key}: {error}"),
                 )),
             }
@@ -371,14 +379,15 @@ impl Compiled {
         }
         for ((kind, reach), uses) in check.related.iter().zip(read.related) {
             let kept = self.related.entry(kind.clone()).or_default();
-            kept.0.namespace |= *reach == Reach::Namespace;
-            kept.0.cluster |= *reach == Reach::Cluster;
-            kept.1.merge(&uses);
+            let here = match reach {
+                Reach::Namespace => &mut kept.near,
+                Reach::Cluster => &mut kept.far,
+            };
+            here.get_or_insert_default().merge(&uses);
         }
         if check.reads_namespace {
             let kept = self.related.entry("Namespace".to_owned()).or_default();
-            kept.0.own = true;
-            kept.1.merge(&read.namespace);
+            kept.own.get_or_insert_default().merge(&read.namespace);
         }
         self.controls.push(active);
     }

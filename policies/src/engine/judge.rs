@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{
     compile::{Active, Compiled, Variable},
-    index::Index,
+    index::{Index, Kept},
     subject::{ObjectRef, Subject, kind_key},
 };
 use crate::{
@@ -76,6 +76,8 @@ pub struct Place {
     pub message: String,
     /// What stands there, when it may be shown.
     pub evidence: Option<String>,
+    /// The line in the file. Judging knows no files: whoever read the object puts it in.
+    pub line: Option<u32>,
 }
 
 /// What came of looking at one object.
@@ -88,7 +90,7 @@ pub struct Examined {
     /// What is still to be judged.
     pub pending: Option<Pending>,
     /// What is kept of it for the verdicts of others.
-    pub(super) kept: Option<(String, Json)>,
+    pub(super) kept: Option<Kept>,
 }
 
 /// An object, cut down to what its remaining controls read. It is kept as text: as a tree it takes five times as much, and most of a look's
@@ -96,7 +98,14 @@ pub struct Examined {
 #[derive(Debug)]
 pub struct Pending {
     key: String,
-    object: Box<[u8]>,
+    object: Box<str>,
+}
+
+impl Pending {
+    /// The object, as far as it is kept. It was written by this process, so it can be read.
+    fn read(&self) -> Json {
+        serde_json::from_str(&self.object).unwrap_or_default()
+    }
 }
 
 impl Compiled {
@@ -110,25 +119,29 @@ impl Compiled {
         // What no remaining control may look at is not kept.
         let later = self.later.get(&key).map(Vec::as_slice).unwrap_or_default();
         let pending = if later.iter().any(|place| scene.may_apply(*place)) {
-            self.subjects.get(&key).map(|uses| Pending {
-                key: key.clone(),
-                object: identified(object, uses).to_string().into_bytes().into_boxed_slice(),
-            })
+            self.subjects
+                .get(&key)
+                .map(|uses| Pending { key: key.clone(), object: identified(object, uses).to_string().into() })
         } else {
             None
         };
-        let kept = self.related.get(&key).map(|(_, uses)| (key.clone(), identified(object, uses)));
+        let kept = self.related.get(&key).map(|related| {
+            let part = |uses: Option<&Uses>| uses.map(|uses| uses.project(object));
+            Kept {
+                namespace: reference.namespace.clone(),
+                name: reference.name.clone(),
+                near: part(related.near.as_ref()).map(|part| part.to_string().into()),
+                far: part(related.far.as_ref()).map(|part| part.to_string().into()),
+                own: part(related.own.as_ref()),
+                key,
+            }
+        });
         Examined { object: reference, findings, pending, kept }
     }
 
     /// Takes what was kept of an object into the index. Says whether that can change the verdict of others.
     pub fn keep(&self, index: &mut Index, examined: &mut Examined) -> bool {
-        match examined.kept.take() {
-            Some((key, object)) => {
-                self.related.get(&key).is_some_and(|(reaches, _)| index.insert(&key, *reaches, object))
-            }
-            None => false,
-        }
+        examined.kept.take().is_some_and(|kept| index.insert(kept))
     }
 
     /// Judges what was left, now that the related objects are known.
@@ -144,10 +157,30 @@ impl Compiled {
         now: Timestamp,
         of: &dyn Fn(usize) -> bool,
     ) -> Vec<Finding> {
-        let Some(checks) = self.later.get(&pending.key) else { return Vec::new() };
-        // It was written by this process, so it can be read.
-        let object: Json = serde_json::from_slice(&pending.object).unwrap_or_default();
-        let scene = Scene::new(self, Subject::of(&object, &pending.key), Some(index), now);
+        self.conclude_object(&pending.key, &pending.read(), index, now, of)
+    }
+
+    /// The same of an object whose reference was not kept beside it.
+    pub(super) fn conclude_whole(
+        &self,
+        pending: &Pending,
+        index: &Index,
+        now: Timestamp,
+    ) -> (ObjectRef, Vec<Finding>) {
+        let object = pending.read();
+        (ObjectRef::of(&object), self.conclude_object(&pending.key, &object, index, now, &|_| true))
+    }
+
+    fn conclude_object(
+        &self,
+        key: &str,
+        object: &Json,
+        index: &Index,
+        now: Timestamp,
+        of: &dyn Fn(usize) -> bool,
+    ) -> Vec<Finding> {
+        let Some(checks) = self.later.get(key) else { return Vec::new() };
+        let scene = Scene::new(self, Subject::of(object, key), Some(index), now);
         checks.iter().filter(|place| of(**place)).filter_map(|place| scene.judge(*place)).collect()
     }
 
@@ -200,7 +233,7 @@ fn identified(object: &Json, uses: &Uses) -> Json {
         }
         let metadata = map.entry("metadata").or_insert_with(Uses::nothing);
         if let Json::Object(metadata) = metadata {
-            for field in ["name", "namespace"] {
+            for field in ["name", "generateName", "namespace", "uid"] {
                 if let Some(value) = object["metadata"].get(field) {
                     metadata.insert(field.to_owned(), value.clone());
                 }
@@ -219,7 +252,7 @@ impl Finding {
         Self {
             control,
             outcome,
-            places: vec![Place { path: String::new(), message, evidence: None }],
+            places: vec![Place { path: String::new(), message, evidence: None, line: None }],
             more: 0,
             waiver: None,
         }
@@ -391,7 +424,7 @@ impl<'a> Scene<'a> {
                     Some(Finding {
                         control: place,
                         outcome: Outcome::Fail,
-                        places: vec![Place { path, message, evidence }],
+                        places: vec![Place { path, message, evidence, line: None }],
                         more: 0,
                         waiver: None,
                     })
@@ -440,10 +473,11 @@ impl<'a> Scene<'a> {
                         .as_ref()
                         .map_or_else(|| (path.clone(), Some(item)), |field| point(item, &path, field));
                     let evidence = check.field.as_ref().and_then(|_| self.evidence(&path, value));
-                    failed.push(Place { path, message: self.message(active, budget), evidence });
+                    failed.push(Place { path, message: self.message(active, budget), evidence, line: None });
                 }
             }
             self.item.set(None);
+            failed.shrink_to_fit();
             return Finding { control: place, outcome: Outcome::Fail, places: failed, more, waiver: None };
         }
         self.item.set(None);

@@ -1,6 +1,6 @@
 //! A whole look: many objects, then the verdicts that depend on several of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -41,13 +41,14 @@ pub struct Session<'c> {
     now: Timestamp,
     index: Index,
     seen: BTreeSet<String>,
-    pending: Vec<(usize, ObjectRef, Pending)>,
+    /// What waits for others, by namespace; a Namespace itself under its name.
+    pending: BTreeMap<String, Vec<(usize, Pending)>>,
 }
 
 impl<'c> Session<'c> {
     /// Begins a look.
     pub fn new(compiled: &'c Compiled, now: Timestamp) -> Self {
-        Self { compiled, now, index: Index::default(), seen: BTreeSet::new(), pending: Vec::new() }
+        Self { compiled, now, index: Index::default(), seen: BTreeSet::new(), pending: BTreeMap::new() }
     }
 
     /// Takes in an object that was examined and returns what is known of it already.
@@ -58,24 +59,32 @@ impl<'c> Session<'c> {
             self.seen.insert(key);
         }
         if let Some(pending) = examined.pending.take() {
-            self.pending.push((place, examined.object.clone(), pending));
+            let object = &examined.object;
+            let home = if object.kind == "Namespace" { &object.name } else { &object.namespace };
+            match self.pending.get_mut(home) {
+                Some(waiting) => waiting.push((place, pending)),
+                None => {
+                    self.pending.insert(home.clone(), vec![(place, pending)]);
+                }
+            }
         }
         Judged { object: examined.object, place, findings: examined.findings }
     }
 
     /// The number of objects that wait for others.
     pub fn waiting(&self) -> usize {
-        self.pending.len()
+        self.pending.values().map(Vec::len).sum()
     }
 
-    /// Judges what depends on several objects, in the order of the objects; last comes the cluster as a whole.
-    /// `sight` says what the objects were: what could not be read is known only now.
+    /// Judges what depends on several objects, one namespace after the other, so that the related objects of one are held as trees and not those
+    /// of all; last comes the cluster as a whole. `sight` says what the objects were: what could not be read is known only now.
     pub fn finish(self, sight: Sight) -> impl Iterator<Item = Judged> {
-        let Self { compiled, now, index, seen, pending } = self;
+        let Self { compiled, now, mut index, seen, pending } = self;
         let cluster = compiled.conclude_cluster(&index, now, &|kind| match &sight {
             Sight::Manifests => seen.contains(kind),
             Sight::Cluster { unread } => !unread.contains(kind),
         });
+        index.rest(None);
         let cluster = (!cluster.is_empty()).then(|| Judged {
             object: ObjectRef::cluster(),
             place: usize::MAX,
@@ -83,12 +92,19 @@ impl<'c> Session<'c> {
         });
         pending
             .into_iter()
-            .map(move |(place, object, pending)| {
-                let mut findings = compiled.conclude(&pending, &index, now);
+            .flat_map(|(namespace, mut waiting)| {
+                let last = waiting.pop().map(|last| (last, Some(namespace)));
+                waiting.into_iter().map(|waiting| (waiting, None)).chain(last)
+            })
+            .map(move |((place, pending), done)| {
+                let (object, mut findings) = compiled.conclude_whole(&pending, &index, now);
                 if let Sight::Cluster { unread } = &sight {
                     for finding in &mut findings {
                         compiled.unless_unread(finding, unread);
                     }
+                }
+                if let Some(namespace) = done {
+                    index.rest(Some(&namespace));
                 }
                 Judged { object, place, findings }
             })

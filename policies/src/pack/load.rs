@@ -1,6 +1,9 @@
 //! Reading a pack: every fault is told with its file and line, and one bad control does not hide the faults of the others.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::de::DeserializeOwned;
 
@@ -31,7 +34,6 @@ impl PackFault {
 pub fn load<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> (Option<Pack>, Vec<PackFault>) {
     let mut faults = Vec::new();
     let (mut about, mut requirements, mut controls) = (None, Vec::new(), Vec::new());
-    let mut texts = BTreeMap::new();
     for (file, text) in files {
         let name = file.rsplit('/').next().unwrap_or(file);
         match name {
@@ -41,7 +43,8 @@ pub fn load<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> (Option<
                 check_requirements(&requirements, file, text, &mut faults);
             }
             _ => {
-                if let Some(control) = read::<Control>(file, text, &mut faults) {
+                if let Some(mut control) = read::<Control>(file, text, &mut faults) {
+                    control.source = Source::of(file, text);
                     if name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"))
                         != Some(control.id.as_str())
                     {
@@ -51,28 +54,34 @@ pub fn load<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> (Option<
                             format!("the control is called {}, its file is not", control.id),
                         ));
                     }
-                    texts.insert(control.id.clone(), (file, text));
                     controls.push(control);
                 }
             }
         }
     }
-    let Some((about, file, text)) = about else {
+    let Some((mut about, file, text)) = about else {
         faults.push(PackFault::new("pack.yaml", None, "a pack needs a readable pack.yaml"));
         return (None, faults);
     };
+    about.source = Source::of(file, text);
     check_about(&about, file, text, &mut faults);
+    // Of two with one id the first counts, in the order of the files.
     controls.sort_by(|a: &Control, b| a.id.cmp(&b.id));
     let ids: HashSet<&str> = requirements.iter().map(|requirement| requirement.id.as_str()).collect();
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<String, Source> = HashMap::new();
     controls.retain(|control| {
-        let (file, text) = texts.get(&control.id).copied().unwrap_or_default();
-        let wrong = wrong_with(control, &about, &ids);
-        let twice = (!seen.insert(control.id.clone()))
-            .then(|| ("id", format!("there are two controls called {}", control.id)));
-        let wrong: Vec<_> = wrong.into_iter().chain(twice).collect();
+        let mut wrong = wrong_with(control, &about, &ids);
+        match seen.get(&control.id) {
+            Some(first) => {
+                wrong.push(("id", format!("{} has a control called {} too", first.file, control.id)));
+            }
+            None => {
+                seen.insert(control.id.clone(), control.source.clone());
+            }
+        }
+        let source = &control.source;
         faults.extend(
-            wrong.iter().map(|(key, reason)| PackFault::new(file, line_of(text, key), reason.clone())),
+            wrong.iter().map(|(key, reason)| PackFault::new(&source.file, source.line(key), reason.clone())),
         );
         wrong.is_empty()
     });
@@ -87,6 +96,30 @@ fn read<T: DeserializeOwned>(file: &str, text: &str, faults: &mut Vec<PackFault>
             faults.push(PackFault::new(file, line, error.to_string()));
             None
         }
+    }
+}
+
+/// Where a part of a pack was read, so that what turns out later to be wrong with it is told with its place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The file, or the key of the `ConfigMap`; empty for what was not read from one.
+    pub file: Arc<str>,
+    /// The keys at the left margin, with their lines.
+    keys: Vec<(Box<str>, usize)>,
+}
+
+impl Source {
+    fn of(file: &str, text: &str) -> Self {
+        let key = |(place, line): (usize, &str)| {
+            let (key, _) = line.split_once(':')?;
+            key.starts_with(|first: char| first.is_ascii_alphabetic()).then(|| (key.into(), place + 1))
+        };
+        Self { file: file.into(), keys: text.lines().enumerate().filter_map(key).collect() }
+    }
+
+    /// The line of a key.
+    pub fn line(&self, key: &str) -> Option<usize> {
+        self.keys.iter().find(|(known, _)| **known == *key).map(|(_, line)| *line)
     }
 }
 

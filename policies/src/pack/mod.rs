@@ -16,7 +16,7 @@ mod load;
 mod path;
 
 pub use builtin::builtin;
-pub use load::{PackFault, load};
+pub use load::{PackFault, Source, load};
 pub use path::{Path, PathError, Segment, join};
 
 /// A text in both languages.
@@ -100,6 +100,9 @@ pub struct About {
     pub variables: Vec<Variable>,
     /// What a reader must know of its verdicts.
     pub note: Text,
+    /// Where it was read.
+    #[serde(skip)]
+    pub source: Source,
 }
 
 /// A shared sub-expression, read as `variables.<name>`. It may use the ones before it.
@@ -278,6 +281,9 @@ pub struct Control {
     /// Objects and what the control says of them.
     #[serde(default)]
     pub examples: Examples,
+    /// Where it was read.
+    #[serde(skip)]
+    pub source: Source,
 }
 
 /// What a control judges; exactly one is given.

@@ -68,11 +68,10 @@ impl<'c> Work<'c> {
         }
         judged.findings.retain(|finding| self.keep.contains(&finding.outcome));
         if !judged.findings.is_empty() {
-            self.kept
-                .entry(judged.place)
-                .or_insert_with(|| (judged.object, Vec::new()))
-                .1
-                .extend(judged.findings);
+            let kept = &mut self.kept.entry(judged.place).or_insert_with(|| (judged.object, Vec::new())).1;
+            // There are many of them, and they stay.
+            kept.reserve_exact(judged.findings.len());
+            kept.extend(judged.findings);
         }
     }
 
@@ -510,7 +509,7 @@ fn line(finding: Finding) -> FindingLine {
                 path: place.path,
                 message: place.message,
                 evidence: place.evidence,
-                line: None,
+                line: place.line.map(|line| line as usize),
             })
             .collect(),
         more: finding.more,

@@ -188,7 +188,7 @@ fn a_waiver_covers_while_it_is_valid() {
         ("b", "2027-01-30T00:00:00Z", object("b", "x-1"), Outcome::Fail, WaiverState::Unused, 0, 0),
         ("b", "2027-01-30T00:00:00Z", object("a", "y"), Outcome::Fail, WaiverState::Unused, 0, 0),
     ] {
-        let place = Place { path: String::new(), message: "m".into(), evidence: None };
+        let place = Place { path: String::new(), message: "m".into(), evidence: None, line: None };
         let mut findings = [
             Finding { control: 0, outcome: Outcome::Fail, places: vec![place], more: 0, waiver: None },
             Finding { control: 0, outcome: Outcome::Error, places: Vec::new(), more: 0, waiver: None },

@@ -22,11 +22,7 @@ impl Key {
     pub(super) fn all(audit: &Audit) -> Vec<Self> {
         let mut all = Vec::new();
         for object in &audit.objects {
-            for finding in object
-                .findings
-                .iter()
-                .filter(|finding| matches!(finding.outcome, Outcome::Fail | Outcome::Error))
-            {
+            for finding in object.findings.iter().filter(|finding| is_bad(finding.outcome)) {
                 if let Some(control) = audit.controls.get(finding.control) {
                     all.push(Self {
                         control: control.id.clone(),
@@ -52,6 +48,11 @@ impl Key {
         all.dedup();
         all
     }
+}
+
+/// Whether a finding is one that an audit may end with 1 for.
+pub(super) fn is_bad(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Fail | Outcome::Error)
 }
 
 /// The findings of an earlier audit, from its JSON.

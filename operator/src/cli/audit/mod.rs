@@ -2,6 +2,7 @@
 
 pub(super) mod cluster;
 mod compare;
+mod kinds;
 mod scan;
 mod select;
 mod sources;
@@ -154,10 +155,9 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     .context("the audit ended abnormally")??;
     drop(progress);
 
-    let findings = compare::Key::all(&audit);
-    let new = old.map(|old| compare::not_in(&findings, &old));
-    let deciding = new.as_ref().filter(|_| args.fail_on_new).unwrap_or(&findings);
-    let code = verdict::exit_code(&audit, deciding, args.fail_on.severity());
+    let new = old.map(|old| compare::not_in(&compare::Key::all(&audit), &old));
+    let code =
+        verdict::exit_code(&audit, new.as_deref().filter(|_| args.fail_on_new), args.fail_on.severity());
     for object in &mut audit.objects {
         object.findings.retain(|finding| shown.contains(&finding.outcome));
     }
@@ -176,9 +176,10 @@ fn write(audit: &Audit, formats: &[Format], files: &[PathBuf], lang: Lang) -> an
             forms::write(*format, audit, lang, &mut out)?;
             out.flush().with_context(|| format!("{} cannot be written", path.display()))?;
         } else {
-            let mut out = Vec::new();
+            // Written as it is made: an audit may have more to say than fits into memory twice.
+            let mut out = BufWriter::new(super::Printed);
             forms::write(*format, audit, lang, &mut out)?;
-            super::print_bytes(&out)?;
+            out.flush()?;
         }
     }
     Ok(())

@@ -14,12 +14,14 @@ use std::{
 };
 
 use banyan_policies::{
-    engine::{Compiled, Examined, Outcome, Session, Sight},
+    engine::{Compiled, Examined, Finding, ObjectRef, Outcome, Session, Sight},
     input::{self, Document, Limits},
     verdict::{Audit, Input, Origin, Waivers, Work, conclude},
 };
 use jiff::Timestamp;
 use serde_json::Value;
+
+use super::kinds;
 
 /// Batches that wait for a core, and results that wait to be put together.
 const WAITING: usize = 16;
@@ -52,9 +54,7 @@ pub struct Plan<'a> {
 struct Seen {
     examined: Examined,
     /// File and line of an object that something is or may still be told of.
-    origin: Option<(Arc<str>, usize)>,
-    /// Lines of the places of its findings, in their order.
-    lines: Vec<Option<usize>>,
+    origin: Option<(Arc<str>, u32)>,
 }
 
 /// What became of one batch.
@@ -76,8 +76,7 @@ pub fn run(
     let Plan { compiled, waivers, input, now, judged } = plan;
     let mut work = Work::new(compiled, waivers, &input.keep);
     let mut session = Session::new(compiled, now);
-    let mut origins: HashMap<usize, (Arc<str>, usize)> = HashMap::new();
-    let mut lines: HashMap<(usize, usize), Vec<Option<usize>>> = HashMap::new();
+    let mut origins: HashMap<usize, (Arc<str>, u32)> = HashMap::new();
     let mut faults: Vec<(usize, String)> = Vec::new();
     let cores = thread::available_parallelism().map_or(2, NonZeroUsize::get);
     thread::scope(|scope| {
@@ -102,20 +101,11 @@ pub fn run(
             for (item, seen) in seen.into_iter().enumerate() {
                 let place = number.saturating_mul(STRIDE).saturating_add(item);
                 work.count();
-                let Seen { examined, origin, lines: at } = seen;
+                let Seen { examined, origin } = seen;
                 if let Some(origin) = origin {
                     origins.insert(place, origin);
                 }
-                let judged = session.take(place, examined);
-                let mut rest = at.into_iter();
-                for finding in judged.findings.iter().filter(|finding| input.keep.contains(&finding.outcome))
-                {
-                    let here: Vec<Option<usize>> = rest.by_ref().take(finding.places.len()).collect();
-                    if here.iter().any(Option::is_some) {
-                        lines.insert((place, finding.control), here);
-                    }
-                }
-                work.add(judged);
+                work.add(session.take(place, examined));
             }
         }
     });
@@ -123,13 +113,8 @@ pub fn run(
     session.finish(sight).for_each(|judged| work.add(judged));
     let mut audit = conclude(work, input, now);
     for object in &mut audit.objects {
-        object.origin =
-            origins.get(&object.place).map(|(file, line)| Origin { file: file.to_string(), line: *line });
-        for finding in &mut object.findings {
-            if let Some(at) = lines.get(&(object.place, finding.control)) {
-                finding.places.iter_mut().zip(at).for_each(|(place, line)| place.line = *line);
-            }
-        }
+        let origin = origins.remove(&object.place);
+        object.origin = origin.map(|(file, line)| Origin { file: file.to_string(), line: line as usize });
     }
     faults.sort();
     audit.faults = faults.into_iter().map(|(_, fault)| fault).collect();
@@ -150,11 +135,7 @@ fn judge(
         match batch {
             Batch::Faults(faults) => done.faults = faults,
             Batch::Objects(objects) => {
-                let seen = |object: &Value| Seen {
-                    examined: compiled.examine(object, now),
-                    origin: None,
-                    lines: Vec::new(),
-                };
+                let seen = |object: &Value| Seen { examined: compiled.examine(object, now), origin: None };
                 done.seen = objects.iter().map(seen).collect();
             }
             Batch::Documents(documents) => {
@@ -162,20 +143,24 @@ fn judge(
                     let parsed = input::parse(document, &Limits::default());
                     done.faults.extend(parsed.faults.iter().map(ToString::to_string));
                     for object in &parsed.objects {
-                        let examined = compiled.examine(&object.value, now);
-                        let places = examined
-                            .findings
-                            .iter()
-                            .filter(|finding| keep.contains(&finding.outcome))
-                            .flat_map(|finding| &finding.places);
-                        let lines = places
-                            .map(|place| (!place.path.is_empty()).then(|| object.line(document, &place.path)))
-                            .collect();
+                        let mut examined = compiled.examine(&object.value, now);
+                        let line =
+                            |path: &str| u32::try_from(object.line(document, path)).unwrap_or(u32::MAX);
+                        let told = |finding: &&mut Finding| keep.contains(&finding.outcome);
+                        for place in
+                            examined.findings.iter_mut().filter(told).flat_map(|finding| &mut finding.places)
+                        {
+                            place.line = (!place.path.is_empty()).then(|| line(&place.path));
+                        }
+                        let ObjectRef { api_version, kind, .. } = &examined.object;
+                        if let Some(wrong) = kinds::unknown(api_version, kind) {
+                            done.faults.push(format!("{}:{}: {wrong}", document.file, line("kind")));
+                        }
                         // Looking a line up costs as much as parsing, and few objects are told of.
                         let told = examined.pending.is_some()
                             || examined.findings.iter().any(|finding| keep.contains(&finding.outcome));
-                        let origin = told.then(|| (Arc::clone(&document.file), object.line(document, "")));
-                        done.seen.push(Seen { examined, origin, lines });
+                        let origin = told.then(|| (Arc::clone(&document.file), line("")));
+                        done.seen.push(Seen { examined, origin });
                     }
                 }
             }

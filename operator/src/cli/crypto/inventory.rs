@@ -22,6 +22,7 @@ use crate::{
         world::{self, connect},
     },
     lang::Lang,
+    report::visible::visible,
     t,
 };
 
@@ -91,7 +92,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
         tokio::task::spawn_blocking(move || of_files(&files)).await.context("reading ended abnormally")?
     };
     for fault in &read.faults {
-        eprintln!("{fault}");
+        eprintln!("{}", visible(fault));
     }
     if read.rows.is_empty() {
         eprintln!("{}", t!(lang, "crypto-nothing", objects = read.objects));

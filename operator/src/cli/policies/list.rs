@@ -11,6 +11,7 @@ use super::{Packs, say};
 use crate::{
     cli::{print, table},
     lang::Lang,
+    report::visible::visible,
     t,
 };
 
@@ -31,7 +32,7 @@ pub struct Args {
 pub fn run(args: &Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let packs = Packs::read(&args.packs)?;
     for fault in &packs.faults {
-        eprintln!("{fault}");
+        eprintln!("{}", visible(&fault.to_string()));
     }
     let chosen: Vec<&Pack> = packs
         .all

@@ -23,7 +23,7 @@ pub fn run(args: &Args, lang: Lang) -> anyhow::Result<ExitCode> {
         None => Packs::read(&[])?,
     };
     for fault in &packs.faults {
-        eprintln!("{fault}");
+        eprintln!("{}", crate::report::visible::visible(&fault.to_string()));
     }
     let (mut text, mut sound) = (String::new(), true);
     for pack in &packs.all {
