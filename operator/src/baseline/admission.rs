@@ -229,4 +229,36 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn the_example_of_the_page_names_only_what_there_is() {
+        let page = include_str!("../../../docs/security-baseline.md");
+        let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let baseline: SecurityBaseline = serde_yaml::from_str(example).unwrap();
+        let packs: Vec<_> = builtin().0.into_iter().map(Arc::new).collect();
+        let asked = spec::asked(&baseline.spec, &packs);
+        assert_eq!(asked.faults, []);
+        let (compiled, _) = compile(&packs, &asked.selections, &asked.parameters);
+        let held = held(&baseline, &compiled, &asked.parameters, &[], "banyan-system", Timestamp::UNIX_EPOCH);
+        assert_eq!((held.faults, held.controls), (vec![], 1));
+        for name in baseline.spec.parameters.keys() {
+            assert!(
+                compiled.controls.iter().any(|active| active.control.parameters.contains_key(name)),
+                "{name}"
+            );
+        }
+        for clause in baseline
+            .spec
+            .not_applicable
+            .iter()
+            .map(|one| &one.clause)
+            .chain(baseline.spec.attestations.iter().map(|one| &one.clause))
+        {
+            let there = compiled
+                .packs
+                .iter()
+                .any(|chosen| chosen.requirements.iter().any(|(_, known)| known.clause == *clause));
+            assert!(there, "{clause}");
+        }
+    }
 }

@@ -295,7 +295,7 @@ kind: Waiver
 metadata: { name: a }
 spec:
   baselineName: city
-  controls: [pod-privileged-container]
+  controls: [pod-security-privileged]
   match: { namespaces: [video] }
   reason: the driver needs it
   expires: \"2027-01-31T00:00:00Z\"

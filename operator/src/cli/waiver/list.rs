@@ -149,7 +149,7 @@ mod tests {
             "apiVersion": "banyan.dev/v1alpha1", "kind": "Waiver",
             "metadata": {"name": "camera", "annotations": {"banyan.dev/author": "lin"}},
             "spec": {
-                "baselineName": "city", "controls": ["pod-privileged-container"], "match": {"namespaces": ["video"]},
+                "baselineName": "city", "controls": ["pod-security-privileged"], "match": {"namespaces": ["video"]},
                 "reason": "the driver needs it", "expires": "2027-01-31T08:00:00+08:00",
             },
             "status": status,
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(
             told,
             "NAME    BASELINE  STATE    EXPIRES                    AUTHOR  APPROVED BY  CONTROLS                  OBJECTS\n\
-             camera  city      Pending  2027-01-31T08:00:00+08:00  lin     -            pod-privileged-container  namespaces video\n\
+             camera  city      Pending  2027-01-31T08:00:00+08:00  lin     -            pod-security-privileged  namespaces video\n\
              \nWaiting for somebody else than their author:\n  banyan waiver approve camera\n"
         );
         let approved =
