@@ -97,7 +97,7 @@ fn items_in_lists_of_lists_are_reached() {
     let (policy, _) = policy("match: {kinds: [networking.k8s.io/Ingress]}\neach: ['spec.rules[*].http.paths[*]']\nexpression: has(item.path)\nmessage: \"'x'\"\n", &[]).unwrap();
     assert_eq!(
         policy["spec"]["validations"][0]["expression"],
-        "has(object.metadata.deletionTimestamp) || ((has(object.spec) && has(object.spec.rules) ? object.spec.rules : []).all(outer0, (has(outer0.http) && has(outer0.http.paths) ? outer0.http.paths : []).all(item, (has(item.path)))))"
+        "has(object.metadata.deletionTimestamp) || ((has(object.spec) && has(object.spec.rules) && dyn(object.spec.rules) != null ? object.spec.rules : []).all(outer0, (has(outer0.http) && has(outer0.http.paths) && dyn(outer0.http.paths) != null ? outer0.http.paths : []).all(item, (has(item.path)))))"
     );
     assert_eq!(policy["spec"]["validations"][0].get("messageExpression"), None);
     assert_eq!(policy["spec"]["validations"][0]["message"], "[c] It holds");

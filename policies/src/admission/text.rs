@@ -87,7 +87,8 @@ fn rooted(control: &Control, path: &Path) -> (String, Vec<Segment>) {
     }
 }
 
-/// A list at a place, empty where some step to it is missing.
+/// A list at a place, empty where some step to it is missing. A field that is stored as `null` is there for `has()`; `dyn`, because no list is compared
+/// with `null` otherwise.
 fn list(root: &str, fields: &[Segment]) -> String {
     let (mut at, mut guards) = (root.to_owned(), Vec::new());
     for segment in fields {
@@ -102,7 +103,7 @@ fn list(root: &str, fields: &[Segment]) -> String {
             }
         }
     }
-    if guards.is_empty() { at } else { format!("({} ? {at} : [])", guards.join(" && ")) }
+    if guards.is_empty() { at } else { format!("({} && dyn({at}) != null ? {at} : [])", guards.join(" && ")) }
 }
 
 /// The steps between the `[*]`s of a path.

@@ -215,8 +215,11 @@ pub fn compile(
         let mut names: HashMap<String, usize> =
             POD_VARIABLES.iter().enumerate().map(|(place, name)| ((*name).to_owned(), place)).collect();
         for (name, parameter) in applying.iter().flat_map(|(control, _)| &control.parameters) {
-            let value = parameters.get(name).unwrap_or(&parameter.default);
-            if !parameter.kind.takes(value) {
+            let value = match parameters.get(name) {
+                Some(value) => value.clone(),
+                None => parameter.default_at(&selection.level),
+            };
+            if !parameter.kind.takes(&value) {
                 faults.push(PackFault::new(
                     &selection.pack,
                     None,
@@ -228,7 +231,7 @@ pub fn compile(
                 compiled.variables.push(Variable::Constant(value.clone()));
                 (compiled.variables.len() - 1, value.clone())
             });
-            if known.1 != *value {
+            if known.1 != value {
                 faults.push(PackFault::new(
                     &selection.pack,
                     None,
@@ -266,7 +269,14 @@ pub fn compile(
                 continue;
             }
             match check(control, &names) {
-                Ok(check) => compiled.add(Active { pack: place, control: control.clone(), clauses, check }),
+                Ok(check) => {
+                    let mut control = control.clone();
+                    // Admission policies have the default in their text.
+                    for parameter in control.parameters.values_mut() {
+                        parameter.default = parameter.default_at(&selection.level);
+                    }
+                    compiled.add(Active { pack: place, control, clauses, check });
+                }
                 Err((key, error)) => faults.push(PackFault::new(
                     &control.source.file,
                     control.source.line(key),

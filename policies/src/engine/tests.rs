@@ -251,6 +251,7 @@ fn one_broken_control_takes_no_other_with_it() {
     let (compiled, faults) =
         compile(&[Arc::new(pack.unwrap())], &[Selection::new("t", "1")], &Parameters::new());
     assert_eq!(compiled.controls.len(), 1);
+    assert!(faults[0].to_string().starts_with("bad.yaml:"), "{}", faults[0]);
     assert!(faults[0].to_string().contains("expression: there is no `objekt` here"), "{}", faults[0]);
 }
 
@@ -263,10 +264,8 @@ fn parameters_of_the_wrong_type_and_unknown_packs_are_told() {
         &[Selection::new("t", "1")],
         &Parameters::from([("most".to_owned(), json!("7"))]),
     );
-    let told = faults
-        .iter()
-        .any(|fault| fault.to_string().contains("the parameter most is \"7\", which is no Integer"));
-    assert!(told, "{faults:?}");
+    let told = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(told.contains("the parameter most is \"7\", which is no Integer"), "{told}");
     let (_, faults) = compile(
         &[Arc::clone(&pack)],
         &[Selection::new("u", "1"), Selection::new("t", "9")],
@@ -276,6 +275,26 @@ fn parameters_of_the_wrong_type_and_unknown_packs_are_told() {
         faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["t: the pack t has no level `9`, its levels are 1, 2", "u: there is no pack `u`"]
     );
+}
+
+#[test]
+fn a_parameter_may_follow_the_level() {
+    let body = "match: {kinds: [ConfigMap]}\nexpression: variables.most > 1\nparameters: {most: {type: Integer, default: 0, fromLevel: true, description: {en: d, zh: d}}}\n";
+    let pack = pack(&[("c", body)]);
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}});
+    for (level, given, outcome) in [
+        ("1", None, Outcome::Fail),
+        ("2", None, Outcome::Pass),
+        ("1", Some(2), Outcome::Pass),
+        ("2", Some(0), Outcome::Fail),
+    ] {
+        let parameters = given.map(|given| ("most".to_owned(), json!(given))).into_iter().collect();
+        let (compiled, faults) = compile(&[Arc::clone(&pack)], &[Selection::new("t", level)], &parameters);
+        assert!(faults.is_empty(), "{faults:?}");
+        let default = &compiled.controls[0].control.parameters["most"].default;
+        assert_eq!(default.to_string(), level, "what is compiled for admission has it too");
+        assert_eq!(compiled.examine(&object, now()).findings[0].outcome, outcome);
+    }
 }
 
 #[test]

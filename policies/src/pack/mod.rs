@@ -354,8 +354,21 @@ pub struct Parameter {
     pub kind: ParameterKind,
     /// Its value unless a baseline says otherwise.
     pub default: Json,
+    /// Whether the level at which the pack is chosen takes the place of the default, where that level is a number.
+    #[serde(default, rename = "fromLevel", skip_serializing_if = "std::ops::Not::not")]
+    pub from_level: bool,
     /// What it means.
     pub description: Text,
+}
+
+impl Parameter {
+    /// Its value at a level unless a baseline says otherwise.
+    pub fn default_at(&self, level: &Level) -> Json {
+        match level.0.parse::<u8>() {
+            Ok(level) if self.from_level && self.kind == ParameterKind::Integer => level.into(),
+            _ => self.default.clone(),
+        }
+    }
 }
 
 /// The types of parameters.

@@ -1,6 +1,9 @@
 //! A whole audit as plain data: what renderers print, what the operator puts into status.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +15,7 @@ use super::{
     waiver::{WaiverState, Waivers},
 };
 use crate::{
-    engine::{Compiled, Finding, Judged, ObjectRef, Outcome},
+    engine::{Compiled, Finding, Judged, ObjectRef, Outcome, Place},
     pack::{Absent, Kind, Severity, Strength, Text},
 };
 
@@ -36,7 +39,9 @@ pub struct Work<'c> {
     waivers: Waivers,
     keep: Vec<Outcome>,
     tallies: Vec<Tally>,
-    kept: BTreeMap<usize, (ObjectRef, Vec<Finding>)>,
+    kept: BTreeMap<usize, (ObjectRef, Vec<Kept>)>,
+    /// Paths and messages: many objects have the same ones.
+    texts: HashSet<Arc<str>>,
     /// What was said of each object, also of what is not kept.
     said: BTreeMap<usize, Tally>,
     objects: usize,
@@ -51,6 +56,7 @@ impl<'c> Work<'c> {
             keep: keep.to_vec(),
             tallies: vec![Tally::default(); compiled.controls.len()],
             kept: BTreeMap::new(),
+            texts: HashSet::new(),
             said: BTreeMap::new(),
             objects: 0,
         }
@@ -67,17 +73,76 @@ impl<'c> Work<'c> {
             }
         }
         judged.findings.retain(|finding| self.keep.contains(&finding.outcome));
-        if !judged.findings.is_empty() {
-            let kept = &mut self.kept.entry(judged.place).or_insert_with(|| (judged.object, Vec::new())).1;
-            // There are many of them, and they stay.
-            kept.reserve_exact(judged.findings.len());
-            kept.extend(judged.findings);
+        if judged.findings.is_empty() {
+            return;
+        }
+        let kept = &mut self.kept.entry(judged.place).or_insert_with(|| (judged.object, Vec::new())).1;
+        // Exactly as much as they need: there are many of them, they stay, and collecting would keep the room of all that passed.
+        kept.reserve_exact(judged.findings.len());
+        for finding in judged.findings {
+            kept.push(Kept::of(finding, &mut self.texts));
         }
     }
 
     /// Counts an object that was looked at.
     pub fn count(&mut self) {
         self.objects += 1;
+    }
+}
+
+/// A finding that is kept until the end, of which an audit may have hundreds of thousands.
+#[derive(Debug)]
+struct Kept {
+    control: usize,
+    outcome: Outcome,
+    places: Box<[KeptPlace]>,
+    more: usize,
+    waiver: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct KeptPlace {
+    path: Arc<str>,
+    message: Arc<str>,
+    evidence: Option<Box<str>>,
+    line: Option<u32>,
+}
+
+impl Kept {
+    fn of(finding: Finding, texts: &mut HashSet<Arc<str>>) -> Self {
+        let mut once = |text: String| match texts.get(text.as_str()) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let text: Arc<str> = text.into();
+                texts.insert(Arc::clone(&text));
+                text
+            }
+        };
+        let mut place = |place: Place| KeptPlace {
+            path: once(place.path),
+            message: once(place.message),
+            evidence: place.evidence.map(String::into_boxed_str),
+            line: place.line,
+        };
+        let places = finding.places.into_iter().map(&mut place).collect();
+        let (control, outcome, more) = (finding.control, finding.outcome, finding.more);
+        Self { control, outcome, places, more, waiver: finding.waiver.map(once) }
+    }
+
+    fn line(self) -> FindingLine {
+        let place = |place: KeptPlace| PlaceLine {
+            path: place.path.as_ref().to_owned(),
+            message: place.message.as_ref().to_owned(),
+            evidence: place.evidence.map(str::into_string),
+            line: place.line.map(|line| line as usize),
+        };
+        FindingLine {
+            control: self.control,
+            outcome: self.outcome,
+            places: self.places.into_iter().map(place).collect(),
+            more: self.more,
+            waiver: self.waiver.map(|waiver| waiver.as_ref().to_owned()),
+        }
     }
 }
 
@@ -452,7 +517,7 @@ pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
                 place,
                 origin: None,
                 tally: said.get(&place).copied().unwrap_or_default(),
-                findings: findings.into_iter().map(line).collect(),
+                findings: findings.into_iter().map(Kept::line).collect(),
             })
             .collect(),
         clauses,
@@ -489,30 +554,12 @@ pub fn line_of(
     let mut tally = Tally::default();
     judged.findings.iter().for_each(|finding| tally.add(finding));
     judged.findings.retain(|finding| keep.contains(&finding.outcome));
+    let mut texts = HashSet::new();
     ObjectLine {
         object: judged.object,
         place: judged.place,
         origin: None,
         tally,
-        findings: judged.findings.into_iter().map(line).collect(),
-    }
-}
-
-fn line(finding: Finding) -> FindingLine {
-    FindingLine {
-        control: finding.control,
-        outcome: finding.outcome,
-        places: finding
-            .places
-            .into_iter()
-            .map(|place| PlaceLine {
-                path: place.path,
-                message: place.message,
-                evidence: place.evidence,
-                line: place.line.map(|line| line as usize),
-            })
-            .collect(),
-        more: finding.more,
-        waiver: finding.waiver,
+        findings: judged.findings.into_iter().map(|finding| Kept::of(finding, &mut texts).line()).collect(),
     }
 }

@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::kinds;
 
 /// Batches that wait for a core, and results that wait to be put together.
-const WAITING: usize = 16;
+const WAITING: usize = 4;
 
 /// Objects as they are read.
 pub enum Batch {

@@ -11,7 +11,9 @@ audit-unread = Could not be read, what depends on them is unknown: { $kinds }
 audit-unread-says = Could not be read, what depends on them is unknown:
 audit-nothing-matched = Nothing matched: no control had an object to judge.
 audit-counts = Findings: { $pass } pass, { $fail } fail, { $warn } warn, { $error } error, { $unknown } unknown, { $skip } waived.
-audit-score = { $name } ({ $standard }, level { $level }): { $conclusion }; { $points } points, { $rate } % compliant, { $undecided } of { $counted } items undecided.
+audit-score = { $name } ({ $standard }, level { $level }): { $figures }
+audit-concluded = { $conclusion }; { $figures }
+audit-figures = { $points } points, { $rate } % compliant, { $undecided } of { $counted } items undecided.
 audit-no-score = { $name } ({ $standard }, level { $level }): no item counts.
 
 audit-verdicts = Verdicts

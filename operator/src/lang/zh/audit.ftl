@@ -8,7 +8,9 @@ audit-unread = 以下类型未能读取，依赖它们的结果无法判定：{ 
 audit-unread-says = 以下类型未能读取，依赖它们的结果无法判定：
 audit-nothing-matched = 无匹配：没有任何控制项有可供检查的对象。
 audit-counts = 检查结果：通过 { $pass }，不通过 { $fail }，警告 { $warn }，出错 { $error }，无法判定 { $unknown }，已豁免 { $skip }。
-audit-score = { $name }（{ $standard }，级别 { $level }）：{ $conclusion }；得分 { $points }，符合率 { $rate }%，{ $counted } 项中 { $undecided } 项未判定。
+audit-score = { $name }（{ $standard }，级别 { $level }）：{ $figures }
+audit-concluded = { $conclusion }；{ $figures }
+audit-figures = 得分 { $points }，符合率 { $rate }%，{ $counted } 项中 { $undecided } 项未判定。
 audit-no-score = { $name }（{ $standard }，级别 { $level }）：无计分项。
 
 audit-verdicts = 判定汇总

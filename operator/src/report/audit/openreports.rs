@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     super::visible::{cut, visible, write_json as write},
     RenderError, TOOL, View,
-    view::{message, rank, result},
+    view::{conclusion, message, rank, result},
 };
 
 /// The APIs of reports.
@@ -184,8 +184,8 @@ pub fn clauses_report(audit: &Audit, api: Api, name: &str) -> Json {
             let verdicts = verdicts.collect::<Vec<_>>().join(",");
             let score = pack.score.as_ref().map(|score| {
                 let text = format!(
-                    "{:?} by the template of {}: {:.2} points, {:.2} % compliant, {} of {} undecided",
-                    score.conclusion,
+                    "{}by the template of {}: {:.2} points, {:.2} % compliant, {} of {} undecided",
+                    conclusion(pack).map(|conclusion| format!("{conclusion:?} ")).unwrap_or_default(),
                     match score.model {
                         banyan_policies::verdict::ScoringModel::Of2021 => "2021",
                         banyan_policies::verdict::ScoringModel::Of2025 => "2025",

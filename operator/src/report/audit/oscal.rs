@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     super::visible::{cut, visible},
     View,
-    view::{message, named, position},
+    view::{conclusion, message, named, position},
 };
 
 /// The namespace of Banyan's identifiers.
@@ -331,7 +331,7 @@ fn of_pack(place: usize, pack: &banyan_policies::verdict::PackLine) -> Vec<Json>
         ("compliance-rate", score.map(|score| format!("{:.2}", score.compliance_rate)).unwrap_or_default()),
         ("counted", score.map(|score| score.counted.to_string()).unwrap_or_default()),
         ("undecided", score.map(|score| score.undecided.to_string()).unwrap_or_default()),
-        ("conclusion", score.map(|score| format!("{:?}", score.conclusion)).unwrap_or_default()),
+        ("conclusion", conclusion(pack).map(|conclusion| format!("{conclusion:?}")).unwrap_or_default()),
     ]);
     for (verdict, count) in &pack.verdicts {
         props.push(prop(&format!("verdict-{}", verdict.as_str()), &count.to_string()));

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use banyan_policies::verdict::{Audit, PackLine, Verdict, WaiverState};
+use banyan_policies::verdict::{Audit, PackLine, Score, Verdict, WaiverState};
 
 use super::{
     super::{plain, visible::visible},
     View,
-    view::{named, position, text},
+    view::{conclusion, named, position, text},
     words,
 };
 use crate::{lang::Lang, t};
@@ -79,19 +79,27 @@ pub(super) fn headline(pack: &PackLine, lang: Lang) -> String {
     let name = visible(text(&pack.title, lang)).into_owned();
     let standard = visible(&pack.standard).into_owned();
     let level = visible(&pack.level).into_owned();
-    match &pack.score {
-        Some(score) => t!(
+    let figures = |score: &Score| {
+        t!(
             lang,
-            "audit-score",
-            name = name,
-            standard = standard,
-            level = level,
-            conclusion = words::conclusion(lang, score.conclusion),
+            "audit-figures",
             points = format!("{:.2}", score.points),
             rate = format!("{:.2}", score.compliance_rate),
             counted = score.counted.to_string(),
             undecided = score.undecided.to_string(),
-        ),
+        )
+    };
+    match &pack.score {
+        Some(score) => {
+            let figures = match conclusion(pack) {
+                Some(conclusion) => {
+                    let conclusion = words::conclusion(lang, conclusion);
+                    t!(lang, "audit-concluded", conclusion = conclusion, figures = figures(score))
+                }
+                None => figures(score),
+            };
+            t!(lang, "audit-score", name = name, standard = standard, level = level, figures = figures)
+        }
         None => t!(lang, "audit-no-score", name = name, standard = standard, level = level),
     }
 }

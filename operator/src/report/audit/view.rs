@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use banyan_policies::{
     engine::{ObjectRef, Outcome},
     pack::Text,
-    verdict::{Audit, ClauseLine, ControlLine, FindingLine, ObjectLine, PackLine, PlaceLine, WaiverLine},
+    verdict::{
+        Audit, ClauseLine, Conclusion, ControlLine, FindingLine, ObjectLine, PackLine, PlaceLine, WaiverLine,
+    },
 };
 
 use super::super::visible::visible;
@@ -105,6 +107,11 @@ pub fn result(control: &ControlLine, outcome: Outcome) -> &'static str {
         Outcome::Unknown => "skip",
         outcome => outcome.as_str(),
     }
+}
+
+/// What the figures of a pack come to. The words are those of assessments after MLPS (等级测评), and no other pack is one.
+pub fn conclusion(pack: &PackLine) -> Option<Conclusion> {
+    (pack.name == "mlps").then(|| pack.score.as_ref().map(|score| score.conclusion)).flatten()
 }
 
 /// How soon an outcome is to be looked at.
