@@ -16,12 +16,16 @@ pub async fn granted(arguments: &Arguments) -> Result<Option<BTreeSet<Grant>>> {
     if arguments.filter.is_some() || !arguments.skip.is_empty() || arguments.ignored {
         return Ok(None);
     }
+    to_use().await.map(Some)
+}
+
+/// The operator's rights that requests can show to be used.
+pub async fn to_use() -> Result<BTreeSet<Grant>> {
     let all = rights::of_account(&chart::manifests().await?, RELEASE)?;
     // To get what may be listed gives nothing more, and who writes an admission policy with parameters must hold it, which shows in no request.
     let listed = |grant: &Grant| all.contains(&Grant { verb: "list".to_owned(), ..grant.clone() });
-    let to_use =
-        |grant: &&Grant| !(grant.verb == "get" && listed(grant) || of_packs(grant) && !served(grant));
-    Ok(Some(all.iter().filter(to_use).cloned().collect()))
+    let shows = |grant: &&Grant| !(grant.verb == "get" && listed(grant) || of_packs(grant) && !served(grant));
+    Ok(all.iter().filter(shows).cloned().collect())
 }
 
 /// Groups of kinds that every API server has, among those that packs read.
@@ -39,7 +43,7 @@ const BUILT_IN: [&str; 10] = [
 ];
 
 /// Whether a right is one to read what packs judge.
-fn of_packs(grant: &Grant) -> bool {
+pub fn of_packs(grant: &Grant) -> bool {
     reads::OF_PACKS.iter().any(|right| {
         right.group == grant.group
             && right.resources.contains(&grant.resource.as_str())
