@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs::File,
     io::{self, BufReader, Read, Seek as _, SeekFrom, Write},
     path::Path,
@@ -21,20 +22,20 @@ const FILES: usize = 10_000;
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// Writing it.
-    #[error("writing {name} into the archive: {source}")]
+    #[error("writing {name} into the archive: {reason}")]
     Write {
         /// The entry.
         name: String,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Reading it: it is damaged, ends early, or is no archive.
-    #[error("{at}: it cannot be read: {source}")]
+    #[error("{at}: it cannot be read: {reason}")]
     Damaged {
         /// The entry, or what comes after one.
         at: String,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// An entry that no archive of this kind has.
     #[error("{0}")]
@@ -78,6 +79,11 @@ impl Spool {
         Ok(Stretch { at, bytes: bytes.len() as u64 })
     }
 
+    /// Appends what is written bit by bit.
+    pub fn writer(&mut self) -> SpoolWriter<'_> {
+        SpoolWriter { at: self.end, spool: self, hash: Hashing::default() }
+    }
+
     /// Hands what stands at some stretches to a writer, one after the other.
     pub fn copy(&mut self, stretches: &[Stretch], to: &mut impl Write) -> io::Result<()> {
         self.file.flush()?;
@@ -92,6 +98,31 @@ impl Spool {
             to.write_all(&buffer)?;
         }
         file.seek(SeekFrom::End(0))?;
+        Ok(())
+    }
+}
+
+/// Appends to a [`Spool`] what is written.
+pub struct SpoolWriter<'s> {
+    spool: &'s mut Spool,
+    at: u64,
+    hash: Hashing,
+}
+
+impl SpoolWriter<'_> {
+    /// Where it stands, and its hash.
+    pub fn finish(self) -> (Stretch, String) {
+        (Stretch { at: self.at, bytes: self.hash.bytes }, self.hash.hex())
+    }
+}
+
+impl Write for SpoolWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.spool.put(bytes)?;
+        self.hash.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -124,7 +155,10 @@ impl Write for Hashing {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// SHA-256 of some bytes, in hex.
@@ -143,7 +177,7 @@ impl<W: Write> Writer<W> {
 
     /// Adds a file. Neither owner nor time is noted, so that the same content gives the same bytes.
     pub fn add(&mut self, name: &str, bytes: u64, content: impl Read) -> Result<(), ArchiveError> {
-        let failed = |source| ArchiveError::Write { name: name.to_owned(), source };
+        let failed = |reason| ArchiveError::Write { name: name.to_owned(), reason };
         let mut header = Header::new_ustar();
         header.set_entry_type(EntryType::Regular);
         header.set_path(name).map_err(failed)?;
@@ -162,8 +196,13 @@ impl<W: Write> Writer<W> {
     }
 
     /// Adds what stands at some stretches of a spool.
-    pub fn add_spooled(&mut self, name: &str, spool: &mut Spool, stretches: &[Stretch]) -> Result<(), ArchiveError> {
-        let failed = |source| ArchiveError::Write { name: name.to_owned(), source };
+    pub fn add_spooled(
+        &mut self,
+        name: &str,
+        spool: &mut Spool,
+        stretches: &[Stretch],
+    ) -> Result<(), ArchiveError> {
+        let failed = |reason| ArchiveError::Write { name: name.to_owned(), reason };
         spool.file.flush().map_err(failed)?;
         let mut file = spool.file.get_ref();
         let bytes = stretches.iter().map(|stretch| stretch.bytes).sum();
@@ -175,7 +214,7 @@ impl<W: Write> Writer<W> {
 
     /// Ends it.
     pub fn finish(self) -> Result<W, ArchiveError> {
-        let failed = |source| ArchiveError::Write { name: "the end".to_owned(), source };
+        let failed = |reason| ArchiveError::Write { name: "the end".to_owned(), reason };
         self.0.into_inner().map_err(failed)?.finish().map_err(failed)
     }
 }
@@ -223,10 +262,10 @@ impl Entry<'_> {
         let mut bytes = Vec::new();
         self.content
             .read_to_end(&mut bytes)
-            .map_err(|source| ArchiveError::Damaged { at: self.name.clone(), source })?;
+            .map_err(|reason| ArchiveError::Damaged { at: self.name.clone(), reason })?;
         if bytes.len() as u64 != self.bytes {
-            let source = io::ErrorKind::UnexpectedEof.into();
-            return Err(ArchiveError::Damaged { at: self.name.clone(), source });
+            let reason = io::ErrorKind::UnexpectedEof.into();
+            return Err(ArchiveError::Damaged { at: self.name.clone(), reason });
         }
         Ok(bytes)
     }
@@ -241,7 +280,7 @@ pub fn read<E: From<ArchiveError>>(
     let mut archive = Archive::new(unpacked);
     let mut names = BTreeSet::new();
     let mut before = "the beginning".to_owned();
-    let damaged = |at: &str, source| ArchiveError::Damaged { at: at.to_owned(), source };
+    let damaged = |at: &str, reason| ArchiveError::Damaged { at: at.to_owned(), reason };
     let entries = archive.entries().map_err(|error| damaged(&before, error))?;
     // Raw: long names and the like come as entries of their own, which are refused, instead of being put together.
     for entry in entries.raw(true) {
@@ -275,7 +314,10 @@ pub fn read<E: From<ArchiveError>>(
             Ok(0) => return Ok(()),
             Ok(read) if buffer.get(..read).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0)) => {}
             Ok(_) => {
-                return Err(ArchiveError::Refused("after the last file: there is something behind the end".to_owned()).into());
+                return Err(ArchiveError::Refused(
+                    "after the last file: there is something behind the end".to_owned(),
+                )
+                .into());
             }
             Err(error) => return Err(damaged(&format!("after {before}"), error).into()),
         }
@@ -392,7 +434,8 @@ mod tests {
     #[test]
     fn a_spool_gives_back_what_was_put() {
         let mut spool = Spool::new().unwrap();
-        let all: Vec<Stretch> = ["one", "two", "three"].map(|text| spool.put(text.as_bytes()).unwrap()).into();
+        let all: Vec<Stretch> =
+            ["one", "two", "three"].map(|text| spool.put(text.as_bytes()).unwrap()).into();
         let mut out = Vec::new();
         spool.copy(&[all[2], all[0]], &mut out).unwrap();
         assert_eq!(out, b"threeone");

@@ -40,7 +40,7 @@ const SETTINGS: [&str; 2] = ["ssl-ciphers", "ssl-protocols"];
 /// Labels of private keys that are in clear.
 const CLEAR_KEYS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
 /// How names of fields with credentials end, without dashes and the like.
-const CREDENTIALS: [&str; 13] = [
+const CREDENTIALS: [&str; 14] = [
     "password",
     "passwd",
     "passphrase",
@@ -53,6 +53,7 @@ const CREDENTIALS: [&str; 13] = [
     "secretkey",
     "accountkey",
     "userkey",
+    "credential",
     "credentials",
 ];
 /// The programs of the control plane, whose flags controls read, by the label `component`.
@@ -88,7 +89,8 @@ pub fn redact(object: &mut Json) {
         && COMPONENTS.iter().any(|name| metadata["labels"]["component"] == *name);
     let kubelet =
         kind == "ConfigMap" && metadata["namespace"] == "kube-system" && metadata["name"] == "kubelet-config";
-    let mut redactor = Redactor { component, exposed: kind.ends_with("/ExposedSecretReport"), paths: BTreeSet::new() };
+    let mut redactor =
+        Redactor { component, exposed: kind.ends_with("/ExposedSecretReport"), paths: BTreeSet::new() };
     if let Json::Object(map) = object {
         match kind.as_str() {
             "Secret" => redactor.secret(map),
@@ -96,7 +98,9 @@ pub fn redact(object: &mut Json) {
             _ => {}
         }
         // Whatever it says there was not said by this function.
-        if let Some(Json::Object(annotations)) = map.get_mut("metadata").and_then(|it| it.get_mut("annotations")) {
+        if let Some(Json::Object(annotations)) =
+            map.get_mut("metadata").and_then(|it| it.get_mut("annotations"))
+        {
             annotations.remove(NOTE);
         }
         for (key, value) in map.iter_mut() {
@@ -147,7 +151,8 @@ impl Redactor {
                     continue;
                 }
                 let public = ["tls.crt", "ca.crt"].contains(&key.as_str());
-                let (stays, plain) = if encoded { encoded_value(text, public) } else { plain_value(text, public) };
+                let (stays, plain) =
+                    if encoded { encoded_value(text, public) } else { plain_value(text, public) };
                 match stays {
                     Some(kept) if kept == text => {}
                     Some(kept) => self.replace(&path, value, kept),
@@ -230,7 +235,9 @@ impl Redactor {
             }
             Json::Array(items) => {
                 let path = format!("{path}[*]");
-                items.iter_mut().for_each(|item| self.any(&path, name, item));
+                for item in items {
+                    self.any(&path, name, item);
+                }
             }
             Json::String(text) => {
                 let secret = is_credential(name) || self.exposed && name == "match";
@@ -289,7 +296,8 @@ impl Redactor {
                     self.replace(&item, word, clean);
                 }
             } else if !text.is_empty() {
-                let shell = SHELLS.as_ref().and_then(|shells| shells.captures(text)).and_then(|found| found.get(1));
+                let shell =
+                    SHELLS.as_ref().and_then(|shells| shells.captures(text)).and_then(|found| found.get(1));
                 let stand_in = shell.map_or(REDACTED, |shell| shell.as_str()).to_owned();
                 self.replace(&item, word, stand_in);
             }
@@ -315,7 +323,10 @@ fn encoded_value(text: &str, public: bool) -> (Option<String>, String) {
 /// The same of `stringData`.
 fn plain_value(text: &str, public: bool) -> (Option<String>, String) {
     let clear = CLEAR_KEYS.iter().find(|label| text.contains(&format!("-----BEGIN {label}")));
-    (public.then(|| public_part(text)).flatten(), clear.map_or_else(|| REDACTED.to_owned(), |label| pem(label)))
+    (
+        public.then(|| public_part(text)).flatten(),
+        clear.map_or_else(|| REDACTED.to_owned(), |label| pem(label)),
+    )
 }
 
 /// What stands for a text with a private key in it.

@@ -1,5 +1,7 @@
 //! What of a text with certificates may be shown to anybody.
 
+use std::fmt::Write as _;
+
 use super::{certificate::certificates, pem};
 
 /// Bytes of base64 on a line of PEM (RFC 7468).
@@ -18,7 +20,7 @@ pub fn public_part(text: &str) -> Option<String> {
         }
         // Encoded again, so that nothing is in it but what was decoded.
         let body = data_encoding::BASE64.encode(&block.decode().ok()?);
-        public.push_str(&format!("-----BEGIN {}-----\n", block.label));
+        let _ = writeln!(public, "-----BEGIN {}-----", block.label);
         let mut rest = body.as_str();
         while !rest.is_empty() {
             let (line, after) = rest.split_at(rest.len().min(LINE));
@@ -26,7 +28,7 @@ pub fn public_part(text: &str) -> Option<String> {
             public.push('\n');
             rest = after;
         }
-        public.push_str(&format!("-----END {}-----\n", block.label));
+        let _ = writeln!(public, "-----END {}-----", block.label);
     }
     (!public.is_empty()).then_some(public)
 }

@@ -9,9 +9,7 @@ use crate::{
 impl Compiled {
     /// Whether what a control says of an object of a kind may rest on the value at a path of the object. That something stands there is no value.
     pub fn rests_on(&self, control: usize, kind: &str, path: &Path) -> bool {
-        self.controls
-            .get(control)
-            .is_some_and(|active| reads(&self.reads_of(&active.check, kind), &path.0))
+        self.controls.get(control).is_some_and(|active| reads(&self.reads_of(&active.check, kind), &path.0))
     }
 
     /// The same of a related object of a kind.
@@ -30,7 +28,7 @@ fn reads(uses: &Uses, path: &[Segment]) -> bool {
         return true;
     }
     match path {
-        [] => uses.items.is_some() || uses.fields.values().any(|below| reads_anything(below)),
+        [] => uses.items.is_some() || uses.fields.values().any(reads_anything),
         [Segment::Field(name), rest @ ..] => uses.fields.get(name).is_some_and(|below| reads(below, rest)),
         [Segment::Every, rest @ ..] => uses.items.as_ref().is_some_and(|below| reads(below, rest)),
     }
@@ -51,8 +49,14 @@ mod tests {
             ("value", "match: {kinds: [ConfigMap]}\nexpression: object.data.mode == 'x'\n"),
             ("there", "match: {kinds: [ConfigMap]}\nexpression: has(object.data.mode)\n"),
             ("keys", "match: {kinds: [ConfigMap]}\nexpression: \"object.data.all(key, key != 'x')\"\n"),
-            ("any", "match: {kinds: [ConfigMap]}\nexpression: \"object.data.all(key, object.data[key] != 'x')\"\n"),
-            ("pod", "match: {pods: true}\neach: containers\nexpression: \"item.env.all(e, e.value != 'x')\"\n"),
+            (
+                "any",
+                "match: {kinds: [ConfigMap]}\nexpression: \"object.data.all(key, object.data[key] != 'x')\"\n",
+            ),
+            (
+                "pod",
+                "match: {pods: true}\neach: containers\nexpression: \"item.env.all(e, e.value != 'x')\"\n",
+            ),
             (
                 "around",
                 "match: {kinds: [Namespace]}\nrelated: [{name: secrets, kind: Secret, in: Namespace}]\nexpression: related.secrets.all(s, s.data.a == 'x')\n",

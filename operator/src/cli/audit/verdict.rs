@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use banyan_policies::{pack::Severity, verdict::Audit};
 
 use super::compare::Key;
-use crate::{lang::Lang, t};
+use crate::{lang::Lang, report::visible::visible, t};
 
 /// 2 when something could not be read, 1 when a finding is at or above the threshold, 0 otherwise.
 pub(super) fn exit_code(audit: &Audit, findings: &[Key], threshold: Severity) -> ExitCode {
@@ -19,13 +19,13 @@ pub(super) fn exit_code(audit: &Audit, findings: &[Key], threshold: Severity) ->
     ExitCode::from(u8::from(found))
 }
 
-/// What standard error is told: faults, kinds that could not be read, findings that are new, and that nothing matched.
+/// What standard error is told: kinds that could not be read, faults, findings that are new, and that nothing matched.
 pub(super) fn tell(audit: &Audit, new: Option<&[Key]>, lang: Lang) {
+    for unread in &audit.unread {
+        eprintln!("{}", t!(lang, "audit-run-unread", kind = visible(unread).into_owned()));
+    }
     for fault in &audit.faults {
         eprintln!("{fault}");
-    }
-    for unread in &audit.unread {
-        eprintln!("{}", t!(lang, "audit-run-unread", kind = unread.as_str()));
     }
     if let Some(new) = new {
         eprintln!("{}", t!(lang, "audit-run-new", findings = new.len()));

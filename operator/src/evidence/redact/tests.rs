@@ -23,7 +23,8 @@ fn the_programs_own_packs_say_the_same_of_a_redacted_object() {
             let lists = [&examples.good, &examples.bad, &examples.unknown, &examples.skipped];
             let usual = alone(pack, control, &std::collections::BTreeMap::new()).unwrap();
             for example in lists.into_iter().flatten() {
-                let special = (!example.parameters.is_empty()).then(|| alone(pack, control, &example.parameters).unwrap());
+                let special = (!example.parameters.is_empty())
+                    .then(|| alone(pack, control, &example.parameters).unwrap());
                 let compiled = special.as_ref().unwrap_or(&usual);
                 let other = Example {
                     object: example.object.clone().map(redacted),
@@ -44,7 +45,9 @@ fn a_second_time_changes_nothing() {
     for pack in builtin().0 {
         for control in &pack.controls {
             let examples = &control.examples;
-            for object in [&examples.good, &examples.bad].into_iter().flatten().filter_map(|it| it.object.clone()) {
+            for object in
+                [&examples.good, &examples.bad].into_iter().flatten().filter_map(|it| it.object.clone())
+            {
                 let once = redacted(object);
                 assert_eq!(redacted(once.clone()), once, "{}", control.id);
             }
@@ -128,6 +131,10 @@ fn what_was_replaced_can_be_found_again() {
     let paths: Vec<String> = noted(&redacted(object)).iter().map(ToString::to_string).collect();
     assert_eq!(
         paths,
-        ["spec.containers[*].args[*]", "spec.containers[*].env[*].value", "metadata.managedFields[*].fieldsV1"]
+        [
+            "spec.containers[*].args[*]",
+            "spec.containers[*].env[*].value",
+            "metadata.managedFields[*].fieldsV1"
+        ]
     );
 }
