@@ -18,6 +18,7 @@ mod crypto;
 mod demo;
 mod doctor;
 mod enforcement;
+mod evidence;
 mod executor;
 mod explain;
 mod faults;
@@ -90,6 +91,7 @@ fn all() -> Vec<Test> {
         harness::tests(),
         kueue::tests(),
         enforcement::tests(),
+        evidence::tests(),
         executor::tests(),
         offline::tests(),
         gitops::tests(),
