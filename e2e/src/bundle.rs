@@ -4,7 +4,7 @@
 //! materials, the licences of what is linked in, and checksums. The same sources give the same bytes: times are those of
 //! the commit, owners are 0, orders are those of the names, and no path of the machine is in it.
 
-mod archive;
+pub mod archive;
 mod image;
 mod licences;
 mod program;

@@ -12,6 +12,7 @@ pub mod baseline;
 pub mod cli;
 pub mod datacenter;
 pub mod doctor;
+pub mod evidence;
 pub mod index;
 pub mod kernel;
 pub mod lang;

@@ -21,6 +21,7 @@ mod dashboards;
 mod demo;
 mod doctor;
 mod enforcement;
+mod evidence;
 mod executor;
 mod explain;
 mod faults;
@@ -96,6 +97,7 @@ fn all() -> Vec<Test> {
         harness::tests(),
         kueue::tests(),
         enforcement::tests(),
+        evidence::tests(),
         executor::tests(),
         offline::tests(),
         gitops::tests(),

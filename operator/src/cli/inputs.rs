@@ -157,6 +157,11 @@ fn is_manifest(path: &Path) -> bool {
 /// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
+/// What a gzip file unpacks to, within limits.
+pub fn unpacked<R: Read>(packed: R, limits: Unpacking) -> impl Read {
+    Unpacked::new(packed, limits)
+}
+
 /// A gzip file as it unpacks, until it is more than anybody has manifests.
 struct Unpacked<R> {
     inner: MultiGzDecoder<Counted<R>>,

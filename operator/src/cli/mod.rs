@@ -2,11 +2,13 @@
 //! remarks go to stderr.
 
 mod audit;
+mod collect;
 mod completion;
 mod crds;
 mod crypto;
 mod doctor;
 mod energy;
+mod evidence;
 mod explain;
 mod gitops;
 mod indexes;
@@ -75,6 +77,10 @@ enum Command {
     Doctor(doctor::Args),
     /// Judge manifests or a cluster by policy packs. Exit code 0: nothing at or above the threshold, 1: findings, 2: an error, or not everything could be read.
     Audit(audit::Args),
+    /// Write a redacted snapshot of a cluster, for an audit elsewhere. Exit code 0: written, what could not be read is said in it, 2: an error.
+    Collect(collect::Args),
+    /// Archives of evidence that verify offline: pack, verify.
+    Evidence(evidence::Args),
     /// Packs of controls: list, explain, test.
     Policies(policies::Args),
     /// Waivers of a security baseline: list, approve.
@@ -119,6 +125,8 @@ pub fn main() -> ExitCode {
             Command::Energy(args) => energy::run(args, lang).await,
             Command::Doctor(args) => doctor::run(args, lang).await,
             Command::Audit(args) => Box::pin(audit::run(args, lang)).await,
+            Command::Collect(args) => Box::pin(collect::run(args, lang)).await,
+            Command::Evidence(args) => Box::pin(evidence::run(args, lang)).await,
             Command::Policies(args) => policies::run(&args, lang),
             Command::Waiver(args) => waiver::run(args, lang).await,
             Command::Crypto(args) => crypto::run(args, lang).await,

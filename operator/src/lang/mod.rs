@@ -51,6 +51,7 @@ areas![
     "audit",
     "crypto",
     "doctor",
+    "evidence",
     "explain",
     "import",
     "plan",

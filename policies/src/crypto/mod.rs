@@ -8,10 +8,12 @@ mod certificate;
 pub mod inventory;
 mod name;
 mod pem;
+mod public;
 
 pub use algorithm::{Answer, Hash, KeyAlgorithm, Signature};
 pub use certificate::{Certificate, CertificateError, LONGEST, MOST, PublicKey, certificates};
 pub use inventory::{Inventory, inventory};
+pub use public::public_part;
 
 #[cfg(test)]
 mod tests;

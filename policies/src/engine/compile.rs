@@ -412,6 +412,12 @@ impl Compiled {
         uses
     }
 
+    /// What a control reads of each of its related kinds, and of the object's Namespace.
+    pub(super) fn reads_around(&self, check: &Check) -> (Vec<Uses>, Uses) {
+        let reads = self.reads(check);
+        (reads.related, reads.namespace)
+    }
+
     /// Everything that a control reads, by where it lies.
     fn reads(&self, check: &Check) -> Reads {
         let mut reads = Reads { related: vec![Uses::default(); check.related.len()], ..Reads::default() };

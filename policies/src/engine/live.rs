@@ -252,8 +252,10 @@ impl Live {
                     changed.insert(uid.clone());
                 }
             }
+            self.index.rest(Some(at));
         }
         let found = compiled.conclude_cluster(&self.index, now, &|kind| !self.unread.contains(kind));
+        self.index.rest(None);
         if found != self.cluster {
             self.cluster = found;
             changed.insert(String::new());

@@ -5,6 +5,7 @@
 //! [`Compiled::conclude`] judges what was kept, when everything has been seen. Both are pure, and objects can be examined on any
 //! number of threads; [`Session`] puts the two together.
 
+mod blind;
 mod compile;
 mod examples;
 mod index;

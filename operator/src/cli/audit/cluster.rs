@@ -8,6 +8,8 @@ use kube::{Client, api::ListParams, core::ApiResource, discovery::Discovery};
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
+use crate::evidence::about::ClusterId;
+
 /// Objects asked for at once.
 const PAGE: u32 = 500;
 
@@ -52,6 +54,18 @@ pub async fn served(client: &Client, wanted: &BTreeSet<String>) -> anyhow::Resul
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// The cluster itself: the UID of the Namespace `kube-system`, and the version of the API server. What it does not tell is left out.
+pub async fn identity(client: &Client) -> ClusterId {
+    let get = async |path: &str| -> Value {
+        let Ok(request) = Request::get(path).body(Vec::new()) else { return Value::Null };
+        client.request(request).await.unwrap_or_default()
+    };
+    let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let namespace = get("/api/v1/namespaces/kube-system").await;
+    let version = get("/version").await;
+    ClusterId { id: text(&namespace["metadata"]["uid"]), version: text(&version["gitVersion"]) }
 }
 
 /// Lists the objects of a kind and hands them on page by page. A kind that may not be listed is told, and the rest goes on.

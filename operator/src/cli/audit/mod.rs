@@ -2,9 +2,11 @@
 
 pub(super) mod cluster;
 mod compare;
+pub(super) mod judge;
 mod kinds;
+pub(super) mod lens;
 mod scan;
-mod select;
+pub(super) mod select;
 mod sources;
 mod verdict;
 
@@ -22,10 +24,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use banyan_policies::{
-    engine::{Outcome, Sight},
-    verdict::Audit,
-};
+use banyan_policies::{engine::Outcome, verdict::Audit};
 use clap::ValueEnum;
 use jiff::Timestamp;
 
@@ -37,7 +36,7 @@ use crate::{
 /// Arguments of `banyan audit`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Manifests: files, folders, or `-` for standard input; YAML or JSON, several documents, Lists, gzip.
+    /// Manifests: files, folders, or `-` for standard input; YAML or JSON, several documents, Lists, gzip. Or a snapshot of `banyan collect`, alone.
     #[arg(value_name = "FILE", required_unless_present = "cluster", conflicts_with = "cluster")]
     files: Vec<PathBuf>,
     /// Audit the cluster of the kubeconfig instead. What may not be read is unknown, and said.
@@ -129,27 +128,17 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
         .collect();
     let judged = Arc::new(AtomicUsize::new(0));
     let progress = Progress::start(&judged);
-    let client = if args.cluster { Some(super::world::connect().await?) } else { None };
-    let (files, counter) = (args.files, Arc::clone(&judged));
+    let source = judge::Source::of(args.files, args.cluster).await?;
+    let of_snapshot = matches!(source, judge::Source::Snapshot(_));
+    let counter = Arc::clone(&judged);
     let runtime = tokio::runtime::Handle::current();
-    let mut audit = tokio::task::spawn_blocking(move || -> anyhow::Result<Audit> {
-        let select::Chosen { compiled, waivers, input, faults } = chosen;
-        let plan = scan::Plan { compiled: &compiled, waivers, input: &input, now, judged: &counter };
-        let mut audit = match client {
-            Some(client) => {
-                let wanted =
-                    compiled.judged_kinds().chain(compiled.related_kinds()).map(str::to_owned).collect();
-                let (batches, unread) = sources::of_cluster(&runtime, client, &wanted)?;
-                let told = Arc::clone(&unread);
-                let mut audit =
-                    scan::run(plan, batches, move || Sight::Cluster { unread: sources::kinds(&told) });
-                audit.unread = sources::lines(&unread);
-                audit
-            }
-            None => scan::run(plan, sources::of_files(&files), || Sight::Manifests),
-        };
+    let (mut audit, seen) = tokio::task::spawn_blocking(move || -> anyhow::Result<(Audit, judge::Seen)> {
+        let select::Chosen { compiled, waivers, input, faults, parameters: _ } = chosen;
+        let how =
+            judge::How { compiled: &compiled, waivers, input: &input, now, judged: &counter, lens: None };
+        let (mut audit, seen) = source.judge(&runtime, how)?;
         audit.faults.splice(0..0, faults);
-        Ok(audit)
+        Ok((audit, seen))
     })
     .await
     .context("the audit ended abnormally")??;
@@ -162,6 +151,9 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
         object.findings.retain(|finding| shown.contains(&finding.outcome));
     }
     audit.objects.retain(|object| !object.findings.is_empty());
+    if of_snapshot {
+        eprintln!("{}", seen.line(lang));
+    }
     write(&audit, &args.output, &args.output_file, lang)?;
     verdict::tell(&audit, new.as_deref(), lang);
     Ok(code)
@@ -186,10 +178,10 @@ fn write(audit: &Audit, formats: &[Format], files: &[PathBuf], lang: Lang) -> an
 }
 
 /// Counts on a terminal while an audit goes on.
-struct Progress(Arc<AtomicBool>, Option<std::thread::JoinHandle<()>>);
+pub(super) struct Progress(Arc<AtomicBool>, Option<std::thread::JoinHandle<()>>);
 
 impl Progress {
-    fn start(judged: &Arc<AtomicUsize>) -> Self {
+    pub(super) fn start(judged: &Arc<AtomicUsize>) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let thread = std::io::stderr().is_terminal().then(|| {
             let (judged, ended) = (Arc::clone(judged), Arc::clone(&ended));

@@ -21,7 +21,10 @@ use banyan_policies::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::kinds;
+use super::{
+    kinds,
+    lens::{Lens, View},
+};
 
 /// Batches that wait for a core, and results that wait to be put together.
 const WAITING: usize = 4;
@@ -48,6 +51,8 @@ pub struct Plan<'a> {
     pub now: Timestamp,
     /// Told of every object that was judged, for the progress on a terminal.
     pub judged: &'a AtomicUsize,
+    /// Through what redacted objects are looked at; none for objects as they are.
+    pub lens: Option<&'a Lens<'a>>,
 }
 
 /// One object that was judged, and where its findings stand.
@@ -55,6 +60,8 @@ struct Seen {
     examined: Examined,
     /// File and line of an object that something is or may still be told of.
     origin: Option<(Arc<str>, u32)>,
+    /// What the lens keeps of it.
+    view: Option<View>,
 }
 
 /// What became of one batch.
@@ -73,7 +80,7 @@ pub fn run(
     batches: impl Iterator<Item = Batch> + Send,
     sight: impl FnOnce() -> Sight,
 ) -> Audit {
-    let Plan { compiled, waivers, input, now, judged } = plan;
+    let Plan { compiled, waivers, input, now, judged, lens } = plan;
     let mut work = Work::new(compiled, waivers, &input.keep);
     let mut session = Session::new(compiled, now);
     let mut origins: HashMap<usize, (Arc<str>, u32)> = HashMap::new();
@@ -92,7 +99,7 @@ pub fn run(
         });
         for _ in 0..cores {
             let (waiting, to_gather) = (Arc::clone(&waiting), to_gather.clone());
-            scope.spawn(move || judge(compiled, now, &input.keep, &waiting, &to_gather));
+            scope.spawn(move || judge(compiled, now, &input.keep, lens, &waiting, &to_gather));
         }
         drop(to_gather);
         for Done { number, seen, faults: wrong } in done {
@@ -101,7 +108,10 @@ pub fn run(
             for (item, seen) in seen.into_iter().enumerate() {
                 let place = number.saturating_mul(STRIDE).saturating_add(item);
                 work.count();
-                let Seen { examined, origin } = seen;
+                let Seen { examined, origin, view } = seen;
+                if let (Some(lens), Some(view)) = (lens, view) {
+                    lens.keep(place, view);
+                }
                 if let Some(origin) = origin {
                     origins.insert(place, origin);
                 }
@@ -110,7 +120,12 @@ pub fn run(
         }
     });
     let sight = sight();
-    session.finish(sight).for_each(|judged| work.add(judged));
+    session.finish(sight).for_each(|mut judged| {
+        if let Some(lens) = lens {
+            lens.look_again(judged.place, &mut judged.findings);
+        }
+        work.add(judged);
+    });
     let mut audit = conclude(work, input, now);
     for object in &mut audit.objects {
         let origin = origins.remove(&object.place);
@@ -125,6 +140,7 @@ fn judge(
     compiled: &Compiled,
     now: Timestamp,
     keep: &[Outcome],
+    lens: Option<&Lens<'_>>,
     waiting: &Mutex<Receiver<(usize, Batch)>>,
     to_gather: &SyncSender<Done>,
 ) {
@@ -135,7 +151,10 @@ fn judge(
         match batch {
             Batch::Faults(faults) => done.faults = faults,
             Batch::Objects(objects) => {
-                let seen = |object: &Value| Seen { examined: compiled.examine(object, now), origin: None };
+                let seen = |object: &Value| {
+                    let (examined, view) = examine(compiled, lens, object, now);
+                    Seen { examined, origin: None, view }
+                };
                 done.seen = objects.iter().map(seen).collect();
             }
             Batch::Documents(documents) => {
@@ -143,7 +162,7 @@ fn judge(
                     let parsed = input::parse(document, &Limits::default());
                     done.faults.extend(parsed.faults.iter().map(ToString::to_string));
                     for object in &parsed.objects {
-                        let mut examined = compiled.examine(&object.value, now);
+                        let (mut examined, view) = examine(compiled, lens, &object.value, now);
                         let line =
                             |path: &str| u32::try_from(object.line(document, path)).unwrap_or(u32::MAX);
                         let told = |finding: &&mut Finding| keep.contains(&finding.outcome);
@@ -160,13 +179,29 @@ fn judge(
                         let told = examined.pending.is_some()
                             || examined.findings.iter().any(|finding| keep.contains(&finding.outcome));
                         let origin = told.then(|| (Arc::clone(&document.file), line("")));
-                        done.seen.push(Seen { examined, origin });
+                        done.seen.push(Seen { examined, origin, view });
                     }
                 }
             }
         }
         if to_gather.send(done).is_err() {
             return;
+        }
+    }
+}
+
+/// Judges an object, through the lens where there is one.
+fn examine(
+    compiled: &Compiled,
+    lens: Option<&Lens<'_>>,
+    object: &Value,
+    now: Timestamp,
+) -> (Examined, Option<View>) {
+    match lens {
+        None => (compiled.examine(object, now), None),
+        Some(lens) => {
+            let (examined, view) = lens.look(object, now);
+            (examined, Some(view))
         }
     }
 }

@@ -30,32 +30,34 @@ use crate::{
 pub struct Choice {
     /// A pack, such as mlps or pod-security; several with a level each.
     #[arg(long, value_name = "NAME", required_unless_present = "baseline", conflicts_with = "baseline")]
-    pack: Vec<String>,
+    pub pack: Vec<String>,
     /// The level: 1 to 4 of mlps, baseline or restricted of pod-security; the highest by default. The first level belongs to the first pack, and so on.
     #[arg(long, value_name = "LEVEL")]
-    level: Vec<String>,
+    pub level: Vec<String>,
     /// A `SecurityBaseline`: its packs, level, parameters, attestations and clauses that do not apply.
     #[arg(long, value_name = "FILE")]
-    baseline: Option<PathBuf>,
+    pub baseline: Option<PathBuf>,
     /// Folders with packs of your own.
     #[arg(long, value_name = "DIR")]
-    packs: Vec<PathBuf>,
+    pub packs: Vec<PathBuf>,
     /// Waivers.
     #[arg(long, value_name = "FILE")]
-    waivers: Vec<PathBuf>,
+    pub waivers: Vec<PathBuf>,
     /// Values of parameters: a YAML mapping from name to value.
     #[arg(long, value_name = "FILE")]
-    parameters: Option<PathBuf>,
+    pub parameters: Option<PathBuf>,
 }
 
 /// What was chosen.
-pub(super) struct Chosen {
+pub(in crate::cli) struct Chosen {
     /// The controls.
     pub compiled: Compiled,
     /// The waivers.
     pub waivers: Waivers,
     /// What is told beside the objects.
     pub input: Input,
+    /// The parameters that were set.
+    pub parameters: Parameters,
     /// What is wrong with packs, waivers and baseline: the rest is judged all the same.
     pub faults: Vec<String>,
 }
@@ -64,7 +66,7 @@ pub(super) struct Chosen {
 ///
 /// # Errors
 /// When no control could be chosen at all.
-pub(super) fn select(args: &Choice, now: Timestamp) -> anyhow::Result<Chosen> {
+pub(in crate::cli) fn select(args: &Choice, now: Timestamp) -> anyhow::Result<Chosen> {
     let packs = Packs::read(&args.packs)?;
     let mut faults: Vec<String> = packs.faults.iter().map(ToString::to_string).collect();
     let mut parameters: Parameters = match &args.parameters {
@@ -95,7 +97,7 @@ pub(super) fn select(args: &Choice, now: Timestamp) -> anyhow::Result<Chosen> {
         bail!("{}", wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
     }
     faults.extend(wrong.iter().map(ToString::to_string));
-    Ok(Chosen { compiled, waivers: Waivers::new(waivers, now), input, faults })
+    Ok(Chosen { compiled, waivers: Waivers::new(waivers, now), input, parameters, faults })
 }
 
 /// The packs with their levels: one level for all, or one for each.

@@ -14,7 +14,10 @@ use super::{
     cluster::{self, Unread},
     scan::Batch,
 };
-use crate::cli::inputs::{Inputs, Unpacking};
+use crate::{
+    cli::inputs::{Inputs, Unpacking},
+    evidence::about::Denied,
+};
 
 /// Bytes of documents in one batch, about.
 const BATCH: usize = 256 * 1024;
@@ -81,4 +84,13 @@ pub(super) fn lines(unread: &Unreads) -> Vec<String> {
     let mut all = unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
     all.sort();
     all.into_iter().map(|Unread { key, why }| format!("{key}: {why}")).collect()
+}
+
+/// The same with what the API server said of each, in the order of the kinds.
+pub(super) fn denied(unread: &Unreads) -> Vec<Denied> {
+    let all = unread.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut denied: Vec<Denied> =
+        all.iter().map(|Unread { key, why }| Denied { kind: key.clone(), why: why.clone() }).collect();
+    denied.sort();
+    denied
 }

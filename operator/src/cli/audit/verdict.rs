@@ -29,13 +29,13 @@ pub(super) fn exit_code(audit: &Audit, new: Option<&[Key]>, threshold: Severity)
     ExitCode::from(u8::from(found))
 }
 
-/// What standard error is told: faults, kinds that could not be read, findings that are new, and that nothing matched.
+/// What standard error is told: kinds that could not be read, faults, findings that are new, and that nothing matched.
 pub(super) fn tell(audit: &Audit, new: Option<&[Key]>, lang: Lang) {
+    for unread in &audit.unread {
+        eprintln!("{}", t!(lang, "audit-run-unread", kind = visible(unread).into_owned()));
+    }
     for fault in &audit.faults {
         eprintln!("{}", visible(fault));
-    }
-    for unread in &audit.unread {
-        eprintln!("{}", t!(lang, "audit-run-unread", kind = &*visible(unread)));
     }
     if let Some(new) = new {
         eprintln!("{}", t!(lang, "audit-run-new", findings = new.len()));
