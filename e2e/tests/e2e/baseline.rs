@@ -37,7 +37,7 @@ pub fn tests() -> Vec<Test> {
 }
 
 /// How long a change may take to show.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 const DENIED: &str = "pod-security-privileged";
 const WARNED: &str = "pod-security-host-network";
 

@@ -51,7 +51,9 @@ impl Packs {
         let mut stock = Stock { all: self.builtin.clone(), ..Stock::default() };
         let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
         for (name, given) in given.iter() {
-            stock.version.push_str(&format!("{}@{},", given.uid, given.version));
+            for part in [&given.uid, "@", &given.version, ","] {
+                stock.version.push_str(part);
+            }
             stock
                 .faults
                 .extend(given.faults.iter().map(|fault| (format!("ConfigMap {name}"), fault.clone())));

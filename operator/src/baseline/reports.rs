@@ -120,8 +120,8 @@ impl Reports {
 
     fn shelf<T>(&self, api: ReportApi, namespaced: bool, with: impl FnOnce(&mut Shelf) -> T) -> Option<T> {
         let place = KINDS.iter().position(|kind| *kind == (api, namespaced))?;
-        let mut shelf = self.shelves.get(place)?.write().unwrap_or_else(PoisonError::into_inner);
-        Some(with(&mut shelf))
+        let mut held = self.shelves.get(place)?.write().unwrap_or_else(PoisonError::into_inner);
+        Some(with(&mut held))
     }
 
     fn standing(&self, api: ReportApi, namespaced: bool) -> Standing {

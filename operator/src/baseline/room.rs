@@ -57,6 +57,9 @@ const FIGURES: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 /// How often a baseline is looked at when nothing changes.
 const LOOK: Duration = Duration::from_mins(10);
 
+/// UID and generation.
+pub type Essence = (Option<String>, Option<i64>);
+
 /// Reconciles baselines and waivers.
 pub struct Room {
     /// Reads what the packs look at.
@@ -91,8 +94,8 @@ pub struct Room {
     pub waiver_queue: Arc<Queue>,
     /// What is watched for, by baseline.
     pub watched: Mutex<BTreeMap<String, Arc<Watched>>>,
-    /// The generation of each waiver that its baseline was told of.
-    pub told: Mutex<BTreeMap<String, (Option<String>, Option<i64>)>>,
+    /// UID and generation of each waiver that its baseline was told of.
+    pub told: Mutex<BTreeMap<String, Essence>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -117,10 +120,10 @@ impl Room {
     }
 
     /// A report is not as it was written, or all have to be looked at.
-    pub fn doubt_report(&self, name: Option<String>) {
+    pub fn doubt_report(&self, name: Option<&str>) {
         for (baseline, watched) in lock(&self.watched).iter() {
-            match &name {
-                Some(name) => watched.scene.doubt([name.clone()].into()),
+            match name {
+                Some(name) => watched.scene.doubt([name.to_owned()].into()),
                 None => watched.scene.doubt_all(),
             }
             self.queue.at(baseline, tokio::time::Instant::now() + SETTLE_AFTER);
@@ -259,7 +262,7 @@ impl Room {
             let (queue, name) = (Arc::clone(queue), name.to_owned());
             move || queue.at(&name, tokio::time::Instant::now() + SETTLE_AFTER)
         };
-        let clock = self.clock.clone();
+        let clock = self.clock;
         let (soon, heard) = (due(&self.queue), due(&self.queue));
         let watched = Arc::new(Watched::begin(
             &self.client,

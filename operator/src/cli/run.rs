@@ -417,7 +417,7 @@ fn baseline_room(
     let told = Arc::downgrade(&room);
     room.reports.telling(Arc::new(move |name| {
         if let Some(room) = told.upgrade() {
-            room.doubt_report(name);
+            room.doubt_report(name.as_deref());
         }
     }));
     room

@@ -22,6 +22,8 @@ use super::patience::Patience;
 
 /// Objects that a list brings at once.
 const PAGE: u32 = 250;
+/// Failures in a row after which a kind counts as one that cannot be read.
+const GIVEN_UP: u32 = 4;
 /// How long a kind is left alone that may not be read or is not served.
 const LATER: Duration = Duration::from_secs(30);
 
@@ -92,7 +94,14 @@ pub async fn feed(client: Client, served: Served, sink: Sink) {
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default().page_size(PAGE)));
     let mut patience = Patience::new("estate");
     let mut seen = HashSet::new();
+    let mut failures = 0;
     while let Some(event) = events.next().await {
+        if matches!(
+            event,
+            Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_))
+        ) {
+            failures = 0;
+        }
         match event {
             Ok(watcher::Event::Init) => seen.clear(),
             Ok(watcher::Event::InitApply(object)) => {
@@ -123,7 +132,14 @@ pub async fn feed(client: Client, served: Served, sink: Sink) {
                     sink(Change::Refused { key: key.clone(), why });
                     tokio::time::sleep(LATER).await;
                 }
-                None => tokio::time::sleep(patience.failed(&error)).await,
+                None => {
+                    failures += 1;
+                    // A broken webhook of one kind must not keep everything waiting.
+                    if failures == GIVEN_UP {
+                        sink(Change::Refused { key: key.clone(), why: error.to_string() });
+                    }
+                    tokio::time::sleep(patience.failed(&error)).await;
+                }
             },
         }
     }
@@ -131,12 +147,12 @@ pub async fn feed(client: Client, served: Served, sink: Sink) {
 
 /// The code and the words of an answer that says that a kind cannot be read, now or at all.
 pub(crate) fn refusal(error: &watcher::Error) -> Option<(u16, String)> {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status,
-        _ => return None,
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+    | watcher::Error::WatchFailed(kube::Error::Api(status))
+    | watcher::Error::WatchError(status)) = error
+    else {
+        return None;
     };
     matches!(status.code, 401 | 403 | 404 | 405 | 406 | 503).then(|| (status.code, status.message.clone()))
 }

@@ -246,7 +246,9 @@ impl Live {
                 let of: &dyn Fn(usize) -> bool = if fresh { &all } else { &some };
                 let mut found = compiled.conclude_some(pending, &self.index, now, of);
                 if !self.unread.is_empty() {
-                    found.iter_mut().for_each(|finding| compiled.unless_unread(finding, &self.unread));
+                    for finding in &mut found {
+                        compiled.unless_unread(finding, &self.unread);
+                    }
                 }
                 if entry.take(found, &|control| later.contains(&control) && of(control)) {
                     changed.insert(uid.clone());

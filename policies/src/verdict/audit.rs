@@ -110,13 +110,13 @@ struct KeptPlace {
 
 impl Kept {
     fn of(finding: Finding, texts: &mut HashSet<Arc<str>>) -> Self {
-        let mut once = |text: String| match texts.get(text.as_str()) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let text: Arc<str> = text.into();
-                texts.insert(Arc::clone(&text));
-                text
+        let mut once = |text: String| {
+            if let Some(known) = texts.get(text.as_str()) {
+                return Arc::clone(known);
             }
+            let text: Arc<str> = text.into();
+            texts.insert(Arc::clone(&text));
+            text
         };
         let mut place = |place: Place| KeptPlace {
             path: once(place.path),

@@ -253,7 +253,8 @@ fn the_words_of_an_assessment_are_for_mlps() {
     for (audit, said) in [(&other, false), (&mlps, true)] {
         assert_eq!(table::render(audit, Lang::En, table::ALL).contains("level 3): not conforming; "), said);
         assert_eq!(oscal::render(audit).to_string().contains("NonConforming"), said);
-        let report = super::super::openreports::clauses_report(audit, Default::default(), "c");
+        let report =
+            super::super::openreports::clauses_report(audit, super::super::openreports::Api::default(), "c");
         assert_eq!(report["metadata"]["annotations"].to_string().contains("NonConforming by"), said);
     }
 }
