@@ -14,9 +14,9 @@ use banyan_e2e::process::{Finished, Spec};
 use banyan_e2e::proxy::{Proxy, Side, Trap};
 use banyan_e2e::wait::until;
 use banyan_e2e::{dirs, operator};
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::stage::{BATCH, LIMIT, Readings, Stage, VIOLATED, at, condition, differing};
@@ -52,6 +52,7 @@ async fn everything_is_given_back_before_the_release_goes_whatever_runs_or_dies(
     let scene = Scene { before: stage.world().await?, stage };
     let enforcement = json!({ "mode": "Enforce", "actions": ACTIONS, "hysteresis": { "dwell": "0s" } });
     scene.stage.create_site(SITE, Readings::Hot, &enforcement).await?;
+    scene.stage.plane.apply(BASELINE).await?;
 
     Box::pin(scene.while_the_operator_runs()).await.context("while the operator runs")?;
     Box::pin(scene.killed_between_any_two_writes()).await.context("killed between two writes")?;
@@ -67,8 +68,18 @@ struct Scene {
 impl Scene {
     async fn while_the_operator_runs(&self) -> Result<()> {
         let stage = &self.stage;
+        for file in ["openreports.io_reports.yaml", "openreports.io_clusterreports.yaml"] {
+            let path = dirs::repository().join("charts/banyan/files/report-crds").join(file);
+            stage.plane.apply(&std::fs::read_to_string(path)?).await?;
+        }
         let operator = self.operator().await?;
         let held = Box::pin(self.held()).await?;
+        until(LIMIT, "a privileged Pod to be refused", || async {
+            Ok(self.try_privileged().await?.is_some_and(|refusal| refusal.contains(DENYING)))
+        })
+        .await?;
+        until(LIMIT, "reports", || async { Ok(self.reports().await?.contains("banyan-city-clauses")) })
+            .await?;
 
         // The policies on Waivers know the kind a little after it is served.
         until(Duration::from_secs(30), "a Waiver to be taken", || async {
@@ -83,6 +94,11 @@ impl Scene {
             "ConfigMap banyan-system/banyan-hold-gulou",
             "Node gulou-1 (PreferElsewhere)",
             "CronJob work/nightly (HoldBatch)",
+            "ValidatingAdmissionPolicyBinding banyan-city-pod-security-privileged",
+            "ValidatingAdmissionPolicy banyan-city-pod-security-privileged",
+            " clusterreports.openreports.io",
+            "SecurityBaseline city",
+            "ConfigMap banyan-system/banyan-baseline-ledger-city",
             "ValidatingAdmissionPolicy banyan-freeze-growth",
             "MutatingAdmissionPolicyBinding banyan-hold-batch",
             "ValidatingAdmissionPolicy banyan-waiver-approval",
@@ -119,6 +135,11 @@ impl Scene {
         ensure!(done.status.code() == Some(0), "{}\n{}", done.stdout, done.stderr);
         ensure!(done.stdout.contains("helm uninstall banyan --namespace banyan-system"), "{}", done.stdout);
         self.nothing_is_held().await?;
+        until(LIMIT, "a privileged Pod to be let in", || async {
+            Ok(self.try_privileged().await?.is_none())
+        })
+        .await?;
+        ensure!(self.reports().await?.is_empty(), "reports were left: {}", self.reports().await?);
         // The operator still runs, and does not lead.
         ensure!(operator.metric("banyan_kernel_leader").await? == Some(0.0), "the operator still leads");
         ensure!(self.ledger().await? == ledger, "the ledger has changed");
@@ -134,7 +155,15 @@ impl Scene {
         operator.stop().await?;
         chart::delete_release(&stage.plane).await?;
         let definitions = chart::definitions();
-        let own = ["banyan-ledger-gulou", "datacenter.banyan.dev/gulou", "waiver.banyan.dev/camera"];
+        let reports = ["reports.openreports.io", "clusterreports.openreports.io"];
+        stage.plane.kubectl(["delete", "crd"].iter().chain(&reports)).await?;
+        let own = [
+            "banyan-ledger-gulou",
+            "datacenter.banyan.dev/gulou",
+            "banyan-baseline-ledger-city",
+            "securitybaseline.banyan.dev/city",
+            "waiver.banyan.dev/camera",
+        ];
         let left: Vec<&str> = own.into_iter().chain(definitions.iter().map(String::as_str)).collect();
         self.only_these_are_left(&left).await
     }
@@ -152,8 +181,8 @@ impl Scene {
         let whole = cli(&kubeconfig, &args).await?;
         ensure!(whole.status.code() == Some(0), "{}\n{}", whole.stdout, whole.stderr);
         let writes = proxy.writes().len();
-        // Two marks, two loans, four policies, the status, the finalizer, the scale.
-        ensure!(writes >= 11, "{writes} writes are fewer than there are steps");
+        // Two marks, two loans, a baseline's policy and binding, four policies, the status, the finalizer, the scale.
+        ensure!(writes >= 13, "{writes} writes are fewer than there are steps");
         for write in 1..=writes {
             self.take().await?;
             proxy.reset();
@@ -181,6 +210,7 @@ impl Scene {
         let operator = self.operator().await?;
         operator.kill_9().await?;
         let ledger = self.ledger().await?;
+        let days = self.baseline_ledger().await?;
         let folder = dirs::fresh("export")?;
         let path = folder.display().to_string();
         let done = self.uninstall(&["--yes", "--delete-data", "--export-ledgers", &path]).await?;
@@ -192,8 +222,14 @@ impl Scene {
 
         // A new installation takes the export in, and leads at once.
         chart::install(&stage.plane, &json!({})).await?;
-        stage.plane.kubectl([Path::new("apply"), Path::new("-f"), &folder]).await?;
+        // The policies on Waivers know the kind a little after it is served.
+        until(LIMIT, "the export to be taken in", || async {
+            let apply = [Path::new("apply"), Path::new("-f"), &folder];
+            stage.plane.kubectl(apply).await.map(|_| true)
+        })
+        .await?;
         ensure!(self.ledger().await? == ledger, "the ledger is not as it was");
+        ensure!(self.baseline_ledger().await? == days, "the baseline's ledger is not as it was");
         let operator = self.operator().await?;
         ensure!(self.ledger().await? == ledger, "the ledger was not taken up");
         let map = stage.maps().get("banyan-ledger-gulou").await?;
@@ -251,6 +287,7 @@ impl Scene {
             "hold": nightly.annotations().get(LOAN),
             "avoid": node.labels().get("banyan.dev/avoid"),
             "freezeMark": stage.maps().get_opt("banyan-freeze-gulou").await?.map(|map| map.data),
+            "denied": self.policies().await?.into_iter().find(|policy| policy.ends_with(&format!("binding.admissionregistration.k8s.io/{DENYING}"))),
             "holdMark": stage.maps().get_opt("banyan-hold-gulou").await?.map(|map| map.data),
             "finalizer": site.finalizers().first(),
             "engaged": site.status.and_then(|status| status.enforcement).map(|one| one.engaged)
@@ -279,8 +316,37 @@ impl Scene {
     }
 
     async fn ledger(&self) -> Result<String> {
-        let map = self.stage.maps().get("banyan-ledger-gulou").await?;
+        self.text_of("banyan-ledger-gulou").await
+    }
+
+    async fn baseline_ledger(&self) -> Result<String> {
+        self.text_of("banyan-baseline-ledger-city").await
+    }
+
+    async fn text_of(&self, ledger: &str) -> Result<String> {
+        let map = self.stage.maps().get(ledger).await?;
         map.data.and_then(|mut data| data.remove("ledger")).context("the ledger has no text")
+    }
+
+    /// Why a privileged Pod is refused, if it is.
+    async fn try_privileged(&self) -> Result<Option<String>> {
+        let pods: Api<Pod> = Api::namespaced(self.stage.plane.client(), BATCH);
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": { "name": "privileged" },
+            "spec": { "containers": [{ "name": "main", "image": "example/cam", "securityContext": { "privileged": true } }] },
+        }))?;
+        match pods.create(&PostParams { dry_run: true, ..PostParams::default() }, &pod).await {
+            Ok(_) => Ok(None),
+            Err(kube::Error::Api(status)) => Ok(Some(status.message.clone())),
+            Err(error) => bail!(error),
+        }
+    }
+
+    /// Banyan's reports, a line each.
+    async fn reports(&self) -> Result<String> {
+        let kinds = "reports.openreports.io,clusterreports.openreports.io";
+        let ours = "--selector=app.kubernetes.io/managed-by=banyan";
+        self.stage.plane.kubectl(["get", kinds, ours, "--all-namespaces", "--output=name"]).await
     }
 
     /// Writes the record of the held `CronJob`, and answers the one of before.
@@ -317,6 +383,21 @@ impl Scene {
         .await
     }
 }
+
+/// The policy that stands for [`BASELINE`], and its binding.
+const DENYING: &str = "banyan-city-pod-security-privileged";
+
+/// A baseline that holds one control at admission.
+const BASELINE: &str = "\
+apiVersion: banyan.dev/v1alpha1
+kind: SecurityBaseline
+metadata: {name: city}
+spec:
+  level: 3
+  packs: [pod-security]
+  enforcement: {controls: [{id: pod-security-privileged, action: Deny}]}
+  reports: {apis: [openreports.io], keep: [fail]}
+";
 
 /// A resource of another kind than the sites, which is kept and deleted as they are.
 const WAIVER: &str = "\

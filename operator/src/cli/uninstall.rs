@@ -4,12 +4,14 @@
 //! In this order, each step safe to repeat by another run when this one is killed:
 //!
 //! 1. The Lease is taken over, whether the operator runs or not: from then on nobody else writes ([`takeover`]).
-//! 2. For every site the marks go, then loans are given back, by the operator's own executor.
-//! 3. The admission policies go, bindings first. What slipped in meanwhile is found by another look.
+//! 2. For every site the marks go, then loans are given back, by the operator's own executor; for every security baseline
+//!    what is held at admission goes, bindings first.
+//! 3. The chart's admission policies go, bindings first. What slipped in meanwhile is found by another look. Then the reports go.
 //! 4. Each site's status says that nothing is in force, and its finalizer goes.
 //! 5. The Deployment is scaled to none. What Helm made is Helm's to delete.
-//! 6. Only with `--delete-data`: sites, ledgers and definitions.
+//! 6. Only with `--delete-data`: sites, baselines, waivers, ledgers and definitions.
 
+mod baselines;
 mod export;
 mod found;
 mod steps;
@@ -47,11 +49,12 @@ pub struct Args {
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
-    /// Delete the sites, their energy ledgers and the definitions as well. What a ledger knows and Prometheus does not
-    /// keep any more is lost.
+    /// Delete the sites, security baselines and waivers, their ledgers and the definitions as well. What a ledger knows and
+    /// Prometheus does not keep any more is lost.
     #[arg(long)]
     delete_data: bool,
-    /// Write every site and its energy ledger into this folder first, a file a site, which `kubectl apply -f` takes back.
+    /// Write every site and its energy ledger into this folder first, a file a site, and every security baseline with its
+    /// ledger and waivers; `kubectl apply -f` takes them back. Waivers have to be approved anew.
     #[arg(long, value_name = "DIR")]
     export_ledgers: Option<PathBuf>,
     /// Append the trail, a line of JSON for each write, to this file.
@@ -162,14 +165,17 @@ fn foreseen(found: &Found, args: &Args, lang: Lang) -> Report {
     if let Some(folder) = &args.export_ledgers {
         report.row(&t!(lang, "uninstall-step-export"), &folder.display(), t!(lang, "uninstall-would-export"));
     }
-    for name in found.owners() {
-        for undo in found.undo(&name).iter().flatten() {
+    for standing in found.standing() {
+        for undo in standing.groups.iter().flatten() {
             let (step, object) = words::of_undo(lang, undo);
             report.row(&step, &object, words::would(lang, undo));
         }
     }
     for policy in &found.policies {
         report.row(&t!(lang, "uninstall-step-policy"), policy, t!(lang, "uninstall-would-delete"));
+    }
+    for reports in &found.made.reports {
+        report.row(&t!(lang, "uninstall-step-reports"), &reports.named(), t!(lang, "uninstall-would-delete"));
     }
     for site in found.sites.iter().filter(|site| site.finalizer) {
         report.row(&t!(lang, "uninstall-step-finalizer"), &site.object, t!(lang, "uninstall-would-take-off"));

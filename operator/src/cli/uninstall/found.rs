@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use banyan_crds::v1alpha1::DataCenter;
+use banyan_crds::v1alpha1::{DataCenter, SecurityBaseline, Waiver};
 use k8s_openapi::{
     api::{
         admissionregistration::v1::{
@@ -19,11 +19,16 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DynamicObject, ListParams},
-    core::{ApiResource, DeserializeGuard, GroupVersionKind},
+    core::{ApiResource, ClusterResourceScope, DeserializeGuard, GroupVersionKind},
 };
+use serde::de::DeserializeOwned;
 
-use super::super::{indexes::Indexes, world};
+use super::{
+    super::{indexes::Indexes, world},
+    baselines::{self, Baselines},
+};
 use crate::{
+    baseline::{ledger::LEDGER_ROLE, made::OWNERS},
     datacenter::{farewell, holds::Estate, marks::Mark},
     doctor::look,
     kernel::{
@@ -35,7 +40,7 @@ use crate::{
 };
 
 /// The kind of the sites as an owner.
-const KIND: &str = "datacenter";
+pub const KIND: &str = "datacenter";
 
 /// The chart's admission policies, in the order in which they go: bindings first, since a policy without one does nothing.
 pub fn policies() -> Vec<ObjectRef> {
@@ -91,11 +96,24 @@ impl Site {
     }
 }
 
+/// For whom something stands, and what, in the order in which it is taken back.
+pub struct Standing {
+    pub owner: Owner,
+    pub principal: Principal,
+    pub groups: Vec<Vec<Undo>>,
+}
+
 /// Everything.
 pub struct Found {
     pub namespace: String,
     pub indexes: Indexes,
     pub sites: Vec<Site>,
+    /// What was made for security baselines.
+    pub made: Baselines,
+    /// Security baselines that can be decoded.
+    pub baselines: Vec<SecurityBaseline>,
+    /// Waivers that can be decoded.
+    pub waivers: Vec<Waiver>,
     pub policies: Vec<ObjectRef>,
     /// Every resource of the kinds beside sites.
     pub others: Vec<ObjectRef>,
@@ -131,7 +149,43 @@ impl Found {
             .into_iter()
             .find(runs_banyan);
         let namespace = namespace.to_owned();
-        Ok(Self { namespace, indexes, sites, policies: there, others, definitions, deployment })
+        let made = Baselines::read(client, &indexes.maps).await?;
+        Ok(Self {
+            namespace,
+            indexes,
+            sites,
+            made,
+            baselines: decoded(client).await?,
+            waivers: decoded(client).await?,
+            policies: there,
+            others,
+            definitions,
+            deployment,
+        })
+    }
+
+    /// Everybody for whom something stands.
+    pub fn standing(&self) -> Vec<Standing> {
+        let sites = self.owners().into_iter().map(|name| Standing {
+            owner: owner(&name),
+            principal: self.principal(&name),
+            groups: self.undo(&name),
+        });
+        let baselines = self.made.owners().into_iter().map(|name| Standing {
+            owner: baselines::owner(&name),
+            principal: self.baseline(&name),
+            groups: self.made.undo(&name, &self.namespace),
+        });
+        sites.chain(baselines).filter(|standing| !standing.groups.is_empty()).collect()
+    }
+
+    /// The baseline called `name`; of one that is gone only the name is known.
+    fn baseline(&self, name: &str) -> Principal {
+        let resource = ApiResource::erase::<SecurityBaseline>(&());
+        let known =
+            self.others.iter().find(|other| other.resource.kind == resource.kind && other.name == name);
+        let gone = ObjectRef { resource, namespace: None, name: name.to_owned(), uid: None };
+        Principal::new(known.unwrap_or(&gone), None)
     }
 
     /// Names of sites, those that are gone among them, for which something may stand.
@@ -209,10 +263,9 @@ impl Found {
         sites.chain(ledgers).chain(others).chain(self.definitions.iter().cloned()).collect()
     }
 
-    /// The ledgers: what Banyan made and what is no mark.
+    /// The ledgers: what Banyan made and what is neither a mark nor the parameters of a baseline.
     pub fn ledgers(&self) -> impl Iterator<Item = &ConfigMap> {
-        let is_mark = |role: &String| [Mark::Freeze, Mark::Hold].iter().any(|mark| mark.role() == role);
-        self.indexes.maps.iter().filter(move |map| !map.labels().get(ROLE).is_some_and(is_mark))
+        self.indexes.maps.iter().filter(|map| is_ledger(map))
     }
 
     pub fn deployment_name(&self) -> Option<&str> {
@@ -228,6 +281,27 @@ impl Found {
     pub fn deployment_reference(&self) -> Option<OwnerReference> {
         self.deployment.as_ref()?.owner_ref(&())
     }
+}
+
+fn is_ledger(map: &ConfigMap) -> bool {
+    let role = map.labels().get(ROLE).map(String::as_str);
+    let kind = map.labels().get(OWNER).and_then(|owner| owner.split_once('.')).map(|(kind, _)| kind);
+    if kind == Some(OWNERS) {
+        role == Some(LEDGER_ROLE)
+    } else {
+        ![Mark::Freeze, Mark::Hold].iter().any(|mark| Some(mark.role()) == role)
+    }
+}
+
+/// Every resource of a kind of ours that can be decoded, in the order of their names.
+async fn decoded<K>(client: &Client) -> anyhow::Result<Vec<K>>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let listed = world::every_if_known::<K>(client).await?.unwrap_or_default();
+    let mut all: Vec<K> = listed.into_iter().filter_map(|guarded| guarded.0.ok()).collect();
+    all.sort_by_key(ResourceExt::name_any);
+    Ok(all)
 }
 
 /// The site called `name` as an owner.
@@ -283,6 +357,20 @@ mod tests {
     use std::{collections::BTreeSet, path::Path};
 
     use super::*;
+
+    #[test]
+    fn parameters_of_a_baseline_are_no_data_and_its_ledger_is() {
+        let map = |owner: &str, role: &str| {
+            let mut map = ConfigMap::default();
+            map.labels_mut()
+                .extend([(OWNER.to_owned(), owner.to_owned()), (ROLE.to_owned(), role.to_owned())]);
+            map
+        };
+        assert!(is_ledger(&map("securitybaseline.city", "baseline-ledger")));
+        assert!(!is_ledger(&map("securitybaseline.city", "admission")));
+        assert!(is_ledger(&map("datacenter.gulou", "ledger")));
+        assert!(!is_ledger(&map("datacenter.gulou", Mark::Freeze.role())));
+    }
 
     /// A policy that the chart gets and this does not know would be left behind.
     #[test]

@@ -16,16 +16,21 @@ use kube::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{LOOKS, Report, found::Found, found::Site, found::owner, words};
+use super::{
+    LOOKS, Report,
+    found::{self, Found, Site, Standing},
+    words,
+};
 use crate::{
+    baseline::made::{Made, OWNERS},
     datacenter::farewell,
     index::union::Union,
     kernel::{
         events::Events,
-        executor::{Deed, Executor, Outcome},
+        executor::{Deed, Executor, Inventory, Outcome},
         lease::Fence,
         metrics::{self, KernelMetrics},
-        plan::ObjectRef,
+        plan::{ObjectRef, Owner},
         trail::{Ground, Principal, Trail},
         writer::{WriteError, Writer},
     },
@@ -61,15 +66,11 @@ impl Uninstaller {
     /// Gives everything back, removes the policies, and takes the finalizers off. Answers what is left.
     pub async fn undo(&self, found: Found, report: &mut Report) -> anyhow::Result<Found> {
         let mut found = found;
-        let mut undone = BTreeMap::<String, Outcome>::new();
+        let mut undone = BTreeMap::<Owner, Outcome>::new();
         for look in 1..=LOOKS {
-            for name in found.owners() {
-                let groups = found.undo(&name);
-                if groups.is_empty() {
-                    continue;
-                }
-                let principal = found.principal(&name);
-                let mut outcome = self.executor(&found).unwind_all(&owner(&name), &principal, &groups).await;
+            for Standing { owner, principal, groups } in found.standing() {
+                let executor = self.executor(&found, owner.kind);
+                let mut outcome = executor.unwind_all(&owner, &principal, &groups).await;
                 for done in &outcome.done {
                     let object = match &done.action {
                         Some(action) => format!("{} ({action})", done.object),
@@ -81,7 +82,7 @@ impl Uninstaller {
                         words::result_of(self.lang, done.deed, &done.kept),
                     );
                 }
-                let kept = undone.entry(name).or_default();
+                let kept = undone.entry(owner).or_default();
                 kept.done.append(&mut outcome.done);
                 kept.failures = outcome.failures;
             }
@@ -90,32 +91,32 @@ impl Uninstaller {
                 tokio::time::sleep(POLICIES_SEEN).await;
             }
             found = Found::read(&self.client, &self.namespace).await?;
-            if found.owners().iter().all(|name| found.undo(name).is_empty()) {
+            if found.standing().is_empty() {
                 break;
             }
         }
-        let failed: BTreeSet<String> =
-            found.owners().into_iter().filter(|name| !found.undo(name).is_empty()).collect();
-        for name in &failed {
-            let failures = undone.get(name).map(|outcome| outcome.failures.as_slice()).unwrap_or_default();
+        let failed: BTreeSet<Owner> = found.standing().into_iter().map(|standing| standing.owner).collect();
+        for owner in &failed {
+            let failures = undone.get(owner).map(|outcome| outcome.failures.as_slice()).unwrap_or_default();
             for error in failures {
                 report.failed(error.to_string());
             }
             if failures.is_empty() {
-                report.failed(words::keeps_coming(self.lang, name));
+                report.failed(words::keeps_coming(self.lang, &owner.name));
             }
         }
+        self.discard_reports(&found, report).await;
         let unreadable = found.unreadable();
         let nobodys = !unreadable.is_empty();
         for message in unreadable {
             report.failed(message);
         }
-        let executor = self.executor(&found);
+        let executor = self.executor(&found, found::KIND);
         for site in &found.sites {
             let none = Outcome::default();
-            let outcome = undone.get(&site.name).unwrap_or(&none);
+            let outcome = undone.get(&found::owner(&site.name)).unwrap_or(&none);
             // Nobody knows for whom what cannot be read was borrowed, so every site waits for it.
-            let free = !nobodys && !failed.contains(&site.name);
+            let free = !nobodys && !failed.contains(&found::owner(&site.name));
             if let Err(error) = self.part(&executor, site, outcome, free).await {
                 report.failed(error.to_string());
             } else if free && site.finalizer {
@@ -129,17 +130,37 @@ impl Uninstaller {
         Found::read(&self.client, &self.namespace).await.context("looking at what is left")
     }
 
-    fn executor(&self, found: &Found) -> Executor {
+    /// The executor of what stands for owners of a kind.
+    fn executor(&self, found: &Found, kind: &str) -> Executor {
         let indexes = &found.indexes;
-        Executor {
-            writer: self.writer.clone(),
-            events: Events::new(self.client.clone(), crate::kernel::takeover::HOLDER),
-            inventory: Arc::new(Union {
+        let inventory: Arc<dyn Inventory> = if kind == OWNERS {
+            Arc::<Made>::clone(&found.made.made)
+        } else {
+            Arc::new(Union {
                 owned: Arc::clone(&indexes.owned),
                 nodes: Arc::clone(&indexes.nodes),
                 batch: Arc::clone(&indexes.batch),
-            }),
+            })
+        };
+        Executor {
+            writer: self.writer.clone(),
+            events: Events::new(self.client.clone(), crate::kernel::takeover::HOLDER),
+            inventory,
             repeats: Arc::default(),
+        }
+    }
+
+    /// Deletes the reports, which nobody keeps up to date any more.
+    async fn discard_reports(&self, found: &Found, report: &mut Report) {
+        for reports in &found.made.reports {
+            match reports.discard(&self.writer).await {
+                Ok(()) => report.row(
+                    &t!(self.lang, "uninstall-step-reports"),
+                    &reports.named(),
+                    t!(self.lang, "uninstall-deleted"),
+                ),
+                Err(error) => report.failed(error.to_string()),
+            }
         }
     }
 

@@ -9,6 +9,7 @@ uninstall-step-policy = policy
 uninstall-step-finalizer = finalizer
 uninstall-step-stop = stop
 uninstall-step-data = data
+uninstall-step-reports = reports
 uninstall-taken-over = taken over: no operator writes any more
 uninstall-deleted = deleted
 uninstall-taken-off = taken off
@@ -18,8 +19,8 @@ uninstall-kept = kept
 uninstall-given-back = given back
 uninstall-kept-fields = { $result }; left as somebody else has set it: { $fields }
 uninstall-exported = { $sites ->
-    [one] { $sites } site written
-   *[other] { $sites } sites written
+    [one] { $sites } file written
+   *[other] { $sites } files written
 }
 uninstall-would-take-over = would be taken over
 uninstall-would-export = would be written
@@ -33,9 +34,9 @@ uninstall-not-whole = Not everything could be undone. What was undone stays so, 
 uninstall-keeps-coming = something is taken anew for { $site } again and again; does an operator run that holds no Lease?
 uninstall-still-there = { $object } is deleted and still there: something else holds it by a finalizer
 uninstall-waiting = waiting { $seconds } s until the operator's permission to write has run out …
-uninstall-deletes-data = Sites, ledgers and definitions are DELETED; what Prometheus does not keep any more is lost.
+uninstall-deletes-data = Sites, security baselines, waivers, ledgers and definitions are DELETED; what Prometheus does not keep any more is lost.
 uninstall-question = Go on? Only `yes` does:
 uninstall-next-helm = Everything was given back. Next: { $command }
 uninstall-next-again = To run Banyan again instead: { $lease }, and
 uninstall-next-by-hand = Everything was given back. Namespace { $namespace } has no Deployment of Banyan; an operator that somebody runs by hand is to be stopped by hand.
-uninstall-next-kept = Kept: the definitions, the sites and their energy ledgers. The ledgers are ConfigMaps in namespace { $namespace }: whoever deletes that namespace deletes them.
+uninstall-next-kept = Kept: the definitions, the sites, security baselines and waivers, and their ledgers. The ledgers are ConfigMaps in namespace { $namespace }: whoever deletes that namespace deletes them.
