@@ -143,6 +143,37 @@ impl Scene {
         }
     }
 
+    /// The report from the operator's words has the verdicts of the status, the finding on a Deployment, and the ledger's day.
+    async fn page_tells_of(&self, name: &str) -> Result<()> {
+        let kubeconfig = self.plane.admin_kubeconfig();
+        let page =
+            operator::cli(&kubeconfig, &["baseline", "report", "city", "-o", "html", "--lang", "en"]).await?;
+        ensure!(page.status.code() == Some(0), "{}", page.stderr);
+        let status = self.baselines().get("city").await?.status.context("no status")?;
+        let date = status.clauses.first().context("no clause")?.since.0.strftime("%Y-%m-%d").to_string();
+        for part in [
+            &format!("Deployment video/{name}"),
+            DENIED,
+            "The last 30 days",
+            &format!("<th scope=\"row\">{date}"),
+        ] {
+            ensure!(page.stdout.contains(part), "{part} is missing in\n{}", page.stdout);
+        }
+        let file = dirs::fresh("baseline-report")?.join("city.xlsx");
+        let path = file.display().to_string();
+        let sheet =
+            operator::cli(&kubeconfig, &["baseline", "report", "city", "-o", "xlsx", "--output-file", &path])
+                .await?;
+        ensure!(sheet.status.code() == Some(0), "{}", sheet.stderr);
+        ensure!(std::fs::read(&file)?.starts_with(b"PK"), "no workbook");
+        let none = operator::cli(&kubeconfig, &["baseline", "report", "village"]).await?;
+        ensure!(
+            none.status.code() == Some(2) && none.stderr.contains("no SecurityBaseline village"),
+            "{none:?}"
+        );
+        Ok(())
+    }
+
     async fn refused(&self) -> Result<String> {
         eventually(LIMIT, "a privileged Deployment to be refused", || self.try_create("another", true)).await
     }
@@ -195,6 +226,9 @@ async fn a_baseline_is_reported_held_and_waived(_: World) -> Result<()> {
         let failed = &report.data["summary"]["fail"];
         ensure!(failed.as_u64().is_some_and(|failed| failed > 0), "{failed}");
     }
+
+    // The page and the sheet are made of what was told.
+    scene.page_tells_of("camera").await?;
 
     // A warning warns.
     let warned = dirs::fresh("baseline")?.join("warned.yaml");

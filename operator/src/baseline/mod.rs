@@ -20,6 +20,7 @@ pub mod scene;
 pub mod scope;
 pub mod spec;
 pub mod status;
+pub mod told;
 pub mod waivers;
 pub mod watch;
 

@@ -94,7 +94,7 @@ impl<'a> Voice<'a> {
 }
 
 /// Names of the reports of a baseline on the cluster and on its clauses.
-fn own_names(baseline: &str) -> (String, String) {
+pub fn own_names(baseline: &str) -> (String, String) {
     (format!("banyan-{baseline}-cluster"), format!("banyan-{baseline}-clauses"))
 }
 

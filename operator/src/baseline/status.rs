@@ -26,7 +26,7 @@ pub(super) use words::named;
 pub use words::{EVALUATED, HIGH_RISKS_CLEAR, OBJECTS_READ, PACKS_LOADED, REPORTS_WRITTEN};
 
 /// The pack whose figures are the baseline's where it is asked for.
-const LEADING_PACK: &str = "mlps";
+pub(super) const LEADING_PACK: &str = "mlps";
 /// What the name of a pack's `ConfigMap` is put behind in `unreadable`, where the other entries are kinds of objects.
 pub(super) const PACK_OF: &str = "ConfigMap ";
 

@@ -2,6 +2,7 @@
 //! remarks go to stderr.
 
 mod audit;
+mod baseline;
 mod collect;
 mod completion;
 mod crds;
@@ -81,6 +82,8 @@ enum Command {
     Collect(collect::Args),
     /// Archives of evidence that verify offline: pack, verify.
     Evidence(evidence::Args),
+    /// Security baselines: what the operator has told of one, as a page, a workbook and other forms.
+    Baseline(baseline::Args),
     /// Packs of controls: list, explain, test.
     Policies(policies::Args),
     /// Waivers of a security baseline: list, approve.
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
             Command::Audit(args) => Box::pin(audit::run(args, lang)).await,
             Command::Collect(args) => Box::pin(collect::run(args, lang)).await,
             Command::Evidence(args) => Box::pin(evidence::run(args, lang)).await,
+            Command::Baseline(args) => baseline::run(args, lang).await,
             Command::Policies(args) => policies::run(&args, lang),
             Command::Waiver(args) => waiver::run(args, lang).await,
             Command::Crypto(args) => crypto::run(args, lang).await,

@@ -49,6 +49,7 @@ macro_rules! areas {
 areas![
     "audit-run",
     "audit",
+    "baseline",
     "crypto",
     "doctor",
     "evidence",

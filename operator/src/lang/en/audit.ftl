@@ -160,3 +160,28 @@ audit-why-held-and-attested = held, and attested
 audit-why-held = held
 audit-why-rest-expired = what is seen holds it, the attestation of the rest has expired
 audit-why-rest-to-attest = what is seen holds it, the rest is for a person to attest
+
+audit-told-at = What the operator has told, as it stands at { $at }. Findings are those that its reports keep.
+audit-score-not-told = { $name } ({ $standard }, level { $level }): the status has no figures of this pack.
+audit-control-head-told = { $severity }  { $control }  { $title } ({ $clauses }): { $fail } fail
+audit-control-told = in reports: { $fail } fail, { $skip } waived, { $open } undecided
+audit-clause-told = { $objects } judged, { $fail } fail
+audit-open = Open
+audit-days = { $days ->
+    [one] 1 day
+   *[other] { $days } days
+}
+audit-open-since = { $days ->
+    [one] open since { $since } (1 day)
+   *[other] open since { $since } ({ $days } days)
+}
+audit-trend = The last 30 days
+audit-trend-fail = Failing results
+audit-trend-warn = Warnings
+audit-trend-share = Clauses met, percent
+audit-trend-score = Score
+audit-trend-table = The figures, day by day (UTC)
+audit-trend-day = Day
+audit-trend-compliant = Clauses met
+audit-trend-clauses = All clauses
+audit-no-trend = The ledger has no day yet.

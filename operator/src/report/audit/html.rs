@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     super::{page, visible::visible},
     RenderError, View, table,
+    trend::{self, Trend},
     view::{named, position, text},
     words,
 };
@@ -33,8 +34,9 @@ struct Page {
     policy: String,
     style: &'static str,
     script: &'static str,
-    at: String,
-    objects: usize,
+    looked_at: String,
+    /// None where nothing is remembered.
+    trend: Option<Trend>,
     counts: String,
     packs: Vec<Pack>,
     high_risks: Vec<Risk>,
@@ -95,6 +97,9 @@ struct Clause {
     kind: String,
     optional: bool,
     failing: usize,
+    /// Since when it is open; empty where it is not, or nobody remembers.
+    since: String,
+    days: i64,
     controls: Vec<Link>,
     attested: Vec<String>,
 }
@@ -162,8 +167,13 @@ fn hash(text: &str) -> String {
 
 /// The page.
 pub fn render(audit: &Audit, lang: Lang) -> Result<String, RenderError> {
-    let view = View::new(audit);
-    let (controls, shown_places, left_out) = controls(&view, lang);
+    render_view(&View::new(audit), lang)
+}
+
+/// The same of a view. Where it remembers, the page also has since when clauses are open, and the trend.
+pub fn render_view(view: &View<'_>, lang: Lang) -> Result<String, RenderError> {
+    let audit = view.audit;
+    let (controls, shown_places, left_out) = controls(view, lang);
     let linked: Vec<usize> = controls.iter().map(|control| control.anchor).collect();
     let count = |verdict: Verdict| audit.clauses.iter().filter(|clause| clause.verdict == verdict).count();
     let page = Page {
@@ -176,10 +186,10 @@ pub fn render(audit: &Audit, lang: Lang) -> Result<String, RenderError> {
         ),
         style: STYLE,
         script: SCRIPT,
-        at: words::instant(audit.at),
-        objects: audit.looked_at,
+        looked_at: table::looked_at(view, lang),
+        trend: view.history.map(trend::trend),
         counts: table::counts(audit, lang),
-        packs: packs(audit, lang),
+        packs: packs(view, lang),
         high_risks: audit
             .high_risks
             .iter()
@@ -198,7 +208,7 @@ pub fn render(audit: &Audit, lang: Lang) -> Result<String, RenderError> {
                 })
             })
             .collect(),
-        clauses: clauses(&view, &linked, lang),
+        clauses: clauses(view, &linked, lang),
         waivers: waivers(audit, lang),
         faults: audit.faults.iter().map(|fault| shown(fault)).collect(),
         unread: audit.unread.iter().map(|kind| shown(kind)).collect(),
@@ -257,8 +267,8 @@ fn outcome_key(outcome: Outcome, scored: bool) -> &'static str {
     if outcome == Outcome::Fail && !scored { "warn" } else { outcome.as_str() }
 }
 
-fn packs(audit: &Audit, lang: Lang) -> Vec<Pack> {
-    audit
+fn packs(view: &View<'_>, lang: Lang) -> Vec<Pack> {
+    view.audit
         .packs
         .iter()
         .map(|pack| Pack {
@@ -275,7 +285,7 @@ fn packs(audit: &Audit, lang: Lang) -> Vec<Pack> {
                     count: pack.verdicts.get(&verdict).copied().unwrap_or(0),
                 })
                 .collect(),
-            score: table::headline(pack, lang),
+            score: table::headline(pack, view, lang),
         })
         .collect()
 }
@@ -283,7 +293,8 @@ fn packs(audit: &Audit, lang: Lang) -> Vec<Pack> {
 /// The clauses by part and area of their standard, in its order.
 fn clauses(view: &View<'_>, linked: &[usize], lang: Lang) -> Vec<ClauseGroup> {
     let mut groups: Vec<(_, ClauseGroup)> = Vec::new();
-    for clause in &view.audit.clauses {
+    for (at, clause) in view.audit.clauses.iter().enumerate() {
+        let open = view.remembered(at).and_then(|told| told.open(clause.verdict, view.audit.at));
         let key = (clause.pack, clause.part.as_str(), clause.area.as_str());
         let controls = clause
             .controls
@@ -302,6 +313,8 @@ fn clauses(view: &View<'_>, linked: &[usize], lang: Lang) -> Vec<ClauseGroup> {
             kind: words::kind(lang, clause.kind),
             optional: clause.optional,
             failing: clause.failing,
+            since: open.map(|(since, _)| words::instant(since)).unwrap_or_default(),
+            days: open.map_or(0, |(_, days)| days),
             controls,
             attested: clause
                 .attested
@@ -427,15 +440,24 @@ fn controls(view: &View<'_>, lang: Lang) -> (Vec<Control>, usize, usize) {
                     .map(|(name, ids)| shown(&format!("{name} {}", ids.join(", "))))
                     .collect::<Vec<_>>()
                     .join("; "),
-                says: t!(
-                    lang,
-                    "audit-control-says",
-                    objects = tally.objects().to_string(),
-                    pass = tally.pass.to_string(),
-                    fail = tally.fail.to_string(),
-                    skip = tally.skip.to_string(),
-                    open = (tally.error + tally.unknown).to_string(),
-                ),
+                says: match view.history {
+                    None => t!(
+                        lang,
+                        "audit-control-says",
+                        objects = tally.objects().to_string(),
+                        pass = tally.pass.to_string(),
+                        fail = tally.fail.to_string(),
+                        skip = tally.skip.to_string(),
+                        open = (tally.error + tally.unknown).to_string(),
+                    ),
+                    Some(_) => t!(
+                        lang,
+                        "audit-control-told",
+                        fail = tally.fail.to_string(),
+                        skip = tally.skip.to_string(),
+                        open = (tally.error + tally.unknown).to_string(),
+                    ),
+                },
                 fix: shown(text(&control.remediation, lang)),
                 rows,
             }

@@ -13,6 +13,7 @@ use banyan_policies::verdict::Audit;
 use crate::lang::Lang;
 
 pub mod csv;
+pub mod history;
 pub mod html;
 pub mod junit;
 pub mod openreports;
@@ -20,10 +21,12 @@ pub mod oscal;
 pub mod sarif;
 mod sheets;
 pub mod table;
+mod trend;
 mod view;
 pub mod words;
 pub mod xlsx;
 
+pub use history::History;
 pub use view::View;
 
 /// The name under which everything is reported.
@@ -80,16 +83,37 @@ pub enum RenderError {
 
 /// Writes an audit in a form. `lang` is the language of the forms for people; SARIF has both, the others English.
 pub fn write(format: Format, audit: &Audit, lang: Lang, out: &mut impl io::Write) -> Result<(), RenderError> {
+    write_view(format, &View::new(audit), lang, out)
+}
+
+/// The same of an audit that the operator has told, with what is remembered beyond it.
+pub fn write_told(
+    format: Format,
+    audit: &Audit,
+    history: &History,
+    lang: Lang,
+    out: &mut impl io::Write,
+) -> Result<(), RenderError> {
+    write_view(format, &View::told(audit, history), lang, out)
+}
+
+fn write_view(
+    format: Format,
+    view: &View<'_>,
+    lang: Lang,
+    out: &mut impl io::Write,
+) -> Result<(), RenderError> {
+    let audit = view.audit;
     match format {
-        Format::Table => out.write_all(table::render(audit, lang, table::ALL).as_bytes())?,
+        Format::Table => out.write_all(table::render_view(view, lang, table::ALL).as_bytes())?,
         Format::Json => openreports::write_json(audit, openreports::Api::OpenReports, out)?,
         Format::Yaml => openreports::write_yaml(audit, openreports::Api::OpenReports, out)?,
         Format::Sarif => super::visible::write_json(&sarif::render(audit, lang), out)?,
         Format::Junit => out.write_all(junit::render(audit)?.as_bytes())?,
         Format::Oscal => super::visible::write_json(&oscal::render(audit), out)?,
         Format::Csv => out.write_all(&csv::render(audit, lang)?)?,
-        Format::Xlsx => out.write_all(&xlsx::render(audit, lang)?)?,
-        Format::Html => out.write_all(html::render(audit, lang)?.as_bytes())?,
+        Format::Xlsx => out.write_all(&xlsx::render_view(view, lang)?)?,
+        Format::Html => out.write_all(html::render_view(view, lang)?.as_bytes())?,
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::{
         visible::{cut, visible},
     },
     View,
+    history::Remembered,
     view::{named, position, text},
     words,
 };
@@ -102,8 +103,8 @@ pub(super) fn findings(audit: &Audit, lang: Lang, most: usize) -> Sheet {
 }
 
 /// The field record: for each requirement what was seen as a whole, then each object of which something was kept.
-pub(super) fn record(audit: &Audit, lang: Lang, most: usize) -> Sheet {
-    let view = View::new(audit);
+pub(super) fn record(view: &View<'_>, lang: Lang, most: usize) -> Sheet {
+    let audit = view.audit;
     let found = view.by_control();
     let mut sheet = sheet(
         t!(lang, "audit-sheet-record"),
@@ -119,7 +120,7 @@ pub(super) fn record(audit: &Audit, lang: Lang, most: usize) -> Sheet {
             t!(lang, "audit-type"),
         ],
     );
-    for clause in &audit.clauses {
+    for (at, clause) in audit.clauses.iter().enumerate() {
         let head = |object: String, record: String, verdict: Verdict, evidence: String| {
             vec![
                 cell(&clause.clause),
@@ -137,7 +138,7 @@ pub(super) fn record(audit: &Audit, lang: Lang, most: usize) -> Sheet {
             clause.attested.iter().map(|word| format!("{}: {}", word.by, word.evidence)).collect();
         let mut rows = vec![head(
             t!(lang, "audit-all-objects"),
-            summary(clause, &view, lang),
+            summary(at, clause, view, lang),
             clause.verdict,
             attested.join("; "),
         )];
@@ -166,7 +167,10 @@ pub(super) fn record(audit: &Audit, lang: Lang, most: usize) -> Sheet {
 }
 
 /// What was seen of a requirement: why it is judged so, and what each control has counted.
-fn summary(clause: &ClauseLine, view: &View<'_>, lang: Lang) -> String {
+fn summary(at: usize, clause: &ClauseLine, view: &View<'_>, lang: Lang) -> String {
+    if let Some(told) = view.remembered(at) {
+        return summary_told(clause, told, view, lang);
+    }
     let counts = clause.controls.iter().filter_map(|place| view.control(*place)).map(|control| {
         let tally = &control.tally;
         t!(
@@ -181,6 +185,17 @@ fn summary(clause: &ClauseLine, view: &View<'_>, lang: Lang) -> String {
         )
     });
     std::iter::once(words::why(lang, &clause.reason)).chain(counts).collect::<Vec<_>>().join("; ")
+}
+
+/// The same of what was told: passes are known of the clause as a whole only.
+fn summary_told(clause: &ClauseLine, told: Remembered, view: &View<'_>, lang: Lang) -> String {
+    let judged = (told.judged > 0).then(|| {
+        t!(lang, "audit-clause-told", objects = told.judged.to_string(), fail = clause.failing.to_string())
+    });
+    let open = told
+        .open(clause.verdict, view.audit.at)
+        .map(|(since, days)| t!(lang, "audit-open-since", since = words::instant(since), days = days));
+    std::iter::once(words::why(lang, &clause.reason)).chain(judged).chain(open).collect::<Vec<_>>().join("; ")
 }
 
 fn recorded(title: &str, finding: &FindingLine, lang: Lang) -> String {

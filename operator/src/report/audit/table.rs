@@ -17,14 +17,19 @@ pub const ALL: usize = usize::MAX;
 
 /// The text. Of each control at most so many findings are shown, and how many more there are.
 pub fn render(audit: &Audit, lang: Lang, most: usize) -> String {
-    let view = View::new(audit);
+    render_view(&View::new(audit), lang, most)
+}
+
+/// The same of a view.
+pub fn render_view(view: &View<'_>, lang: Lang, most: usize) -> String {
+    let audit = view.audit;
     let mut out = String::new();
     let mut say = |line: &str| {
         out.push_str(line);
         out.push('\n');
     };
     say(&t!(lang, "audit-pre-check"));
-    say(&t!(lang, "audit-looked-at", objects = audit.looked_at, at = words::instant(audit.at)));
+    say(&looked_at(view, lang));
     for fault in &audit.faults {
         say(&t!(lang, "audit-fault", fault = visible(fault).into_owned()));
     }
@@ -41,7 +46,7 @@ pub fn render(audit: &Audit, lang: Lang, most: usize) -> String {
         say(&counts(audit, lang));
         let scores = audit.packs.iter().filter(|pack| pack.score.is_some());
         for pack in scores {
-            say(&headline(pack, lang));
+            say(&headline(pack, view, lang));
         }
     }
     if !audit.high_risks.is_empty() {
@@ -67,15 +72,24 @@ pub fn render(audit: &Audit, lang: Lang, most: usize) -> String {
         say(&t!(lang, "audit-waivers"));
         say(waivers(audit, lang).trim_end());
     }
-    for paragraph in findings(&view, lang, most) {
+    for paragraph in findings(view, lang, most) {
         say("");
         say(paragraph.trim_end());
     }
     out
 }
 
+/// What the audit rests on, and when.
+pub(super) fn looked_at(view: &View<'_>, lang: Lang) -> String {
+    let (objects, at) = (view.audit.looked_at, words::instant(view.audit.at));
+    match view.history {
+        None => t!(lang, "audit-looked-at", objects = objects, at = at),
+        Some(_) => t!(lang, "audit-told-at", at = at),
+    }
+}
+
 /// What a pack comes to, in a line.
-pub(super) fn headline(pack: &PackLine, lang: Lang) -> String {
+pub(super) fn headline(pack: &PackLine, view: &View<'_>, lang: Lang) -> String {
     let name = visible(text(&pack.title, lang)).into_owned();
     let standard = visible(&pack.standard).into_owned();
     let level = visible(&pack.level).into_owned();
@@ -99,6 +113,10 @@ pub(super) fn headline(pack: &PackLine, lang: Lang) -> String {
                 None => figures(score),
             };
             t!(lang, "audit-score", name = name, standard = standard, level = level, figures = figures)
+        }
+        // The status has the figures of one.
+        None if view.history.is_some() => {
+            t!(lang, "audit-score-not-told", name = name, standard = standard, level = level)
         }
         None => t!(lang, "audit-no-score", name = name, standard = standard, level = level),
     }
@@ -173,16 +191,32 @@ fn findings(view: &View<'_>, lang: Lang, most: usize) -> Vec<String> {
         .into_iter()
         .map(|(control, found)| {
             let tally = &control.tally;
-            let mut paragraph = t!(
-                lang,
-                "audit-control-head",
-                severity = words::severity(lang, control.severity),
-                control = visible(&control.id).into_owned(),
-                title = visible(text(&control.title, lang)).into_owned(),
-                clauses = visible(&control.clauses.join(", ")).into_owned(),
-                fail = (tally.fail + tally.error).to_string(),
-                objects = tally.objects().to_string(),
-            );
+            let severity = words::severity(lang, control.severity);
+            let id = visible(&control.id).into_owned();
+            let title = visible(text(&control.title, lang)).into_owned();
+            let clauses = visible(&control.clauses.join(", ")).into_owned();
+            let fail = (tally.fail + tally.error).to_string();
+            let mut paragraph = match view.history {
+                None => t!(
+                    lang,
+                    "audit-control-head",
+                    severity = severity,
+                    control = id,
+                    title = title,
+                    clauses = clauses,
+                    fail = fail,
+                    objects = tally.objects().to_string(),
+                ),
+                Some(_) => t!(
+                    lang,
+                    "audit-control-head-told",
+                    severity = severity,
+                    control = id,
+                    title = title,
+                    clauses = clauses,
+                    fail = fail,
+                ),
+            };
             paragraph.push('\n');
             for (line, finding) in found.iter().take(most) {
                 let outcome = words::outcome(lang, finding.outcome, control.scored);

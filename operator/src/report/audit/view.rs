@@ -10,7 +10,10 @@ use banyan_policies::{
     },
 };
 
-use super::super::visible::visible;
+use super::{
+    super::visible::visible,
+    history::{History, Remembered},
+};
 use crate::lang::Lang;
 
 /// An audit, with its clauses by control and its waivers by name. An audit that was read from a file may name a control that it has not; what is
@@ -19,6 +22,8 @@ use crate::lang::Lang;
 pub struct View<'a> {
     /// The audit.
     pub audit: &'a Audit,
+    /// What is remembered beyond it, of an audit that the operator has told: of that, passes are not known by control.
+    pub history: Option<&'a History>,
     clauses: Vec<Vec<&'a ClauseLine>>,
     waivers: HashMap<&'a str, &'a WaiverLine>,
 }
@@ -35,7 +40,17 @@ impl<'a> View<'a> {
             }
         }
         let waivers = audit.waivers.iter().map(|waiver| (waiver.name.as_str(), waiver)).collect();
-        Self { audit, clauses, waivers }
+        Self { audit, history: None, clauses, waivers }
+    }
+
+    /// A view of an audit that the operator has told.
+    pub fn told(audit: &'a Audit, history: &'a History) -> Self {
+        Self { history: Some(history), ..Self::new(audit) }
+    }
+
+    /// What is remembered of a clause, by its place.
+    pub fn remembered(&self, clause: usize) -> Option<Remembered> {
+        self.history?.clauses.get(clause).copied()
     }
 
     /// A control.
@@ -96,7 +111,8 @@ impl<'a> View<'a> {
 
     /// What an audit says where nothing was judged: no control had an object to look at.
     pub fn nothing_matched(&self) -> bool {
-        self.audit.controls.iter().all(|control| control.tally.objects() == 0)
+        // Of what was told, only what is kept is known.
+        self.history.is_none() && self.audit.controls.iter().all(|control| control.tally.objects() == 0)
     }
 }
 

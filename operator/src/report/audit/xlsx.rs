@@ -2,16 +2,22 @@
 
 use banyan_policies::verdict::Audit;
 
-use super::{super::xlsx, RenderError, sheets, words};
+use super::{super::xlsx, RenderError, View, sheets, words};
 use crate::{lang::Lang, t};
 
 /// The file. The same audit gives the same bytes.
 pub fn render(audit: &Audit, lang: Lang) -> Result<Vec<u8>, RenderError> {
-    let mut record = sheets::record(audit, lang, sheets::ROWS);
+    render_view(&View::new(audit), lang)
+}
+
+/// The same of a view.
+pub fn render_view(view: &View<'_>, lang: Lang) -> Result<Vec<u8>, RenderError> {
+    let audit = view.audit;
+    let mut record = sheets::record(view, lang, sheets::ROWS);
     let findings = sheets::findings(audit, lang, sheets::ROWS);
     record.title = t!(lang, "audit-heading");
     record.notes_title = t!(lang, "audit-notes");
-    let packs = audit.packs.iter().map(|pack| super::table::headline(pack, lang));
+    let packs = audit.packs.iter().map(|pack| super::table::headline(pack, view, lang));
     let notes = std::iter::once(t!(lang, "audit-pre-check"))
         .chain(packs)
         .chain([t!(lang, "audit-valid-at", at = words::instant(audit.at))])
