@@ -4,9 +4,6 @@
 //! [`report`] puts results into files and pages, [`validation`] says what the API server would say of a manifest, and each
 //! domain has a room of its own, such as [`datacenter`] and [`baseline`]. Rooms of domains import the others and never each
 //! other.
-//! Rooms: [`kernel`] is the loop, [`index`] what is known of the cluster, [`prometheus`] how meters are asked, [`report`]
-//! puts results into files and pages, [`validation`] is what the API server would say of a manifest, and each domain has a
-//! room of its own, such as [`datacenter`]. Rooms of domains import the first four and never each other.
 
 pub mod baseline;
 pub mod cli;
