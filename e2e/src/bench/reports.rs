@@ -142,6 +142,12 @@ impl Scene {
             let mut pod = Value::deserialize(document)?;
             // The names of the objects in files come again.
             pod["metadata"]["name"] = format!("pod-{number}").into();
+            // In the network of the node, two containers cannot have one port.
+            if pod["spec"]["hostNetwork"] == true {
+                for container in pod["spec"]["containers"].as_array_mut().into_iter().flatten().skip(1) {
+                    container.as_object_mut().map(|container| container.remove("ports"));
+                }
+            }
             pod["spec"]["nodeName"] = format!("node-{}", number % NODES).into();
             namespaces.insert(pod["metadata"]["namespace"].as_str().context("no namespace")?.to_owned());
             pods.push(serde_json::from_value::<Pod>(pod)?);

@@ -13,6 +13,7 @@ use banyan_e2e::dirs;
 use banyan_e2e::kubeconfig;
 use banyan_e2e::operator::cli;
 use banyan_e2e::process::Spec;
+use banyan_e2e::wait::eventually;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -243,11 +244,18 @@ async fn what_is_approved_does_not_change_under_the_approval(world: World) -> Re
 
     // As a whole, with the approval that stands there: it goes as well.
     let (_, said) = scene.approve("chen", &[name]).await?;
-    let mut waiver = scene.live(name).await?;
-    ensure!(hands(&waiver).1 == Some("chen"), "{said}");
-    waiver.spec.reason.0.push_str(", and the recorder too");
-    waiver.metadata.annotations = None;
-    let waiver = scene.of("sun")?.replace(name, &PostParams::default(), &waiver).await?;
+    // An operator may run here and write the status in between.
+    let waiver = eventually(LIMIT, "sun to replace the waiver", || async {
+        let mut waiver = scene.live(name).await?;
+        ensure!(hands(&waiver).1 == Some("chen"), "{said}");
+        waiver.spec.reason.0.push_str(", and the recorder too");
+        waiver.metadata.annotations = None;
+        match scene.of("sun")?.replace(name, &PostParams::default(), &waiver).await {
+            Err(kube::Error::Api(status)) if status.is_conflict() => Ok(None),
+            replaced => Ok(Some(replaced?)),
+        }
+    })
+    .await?;
     ensure!(hands(&waiver) == (Some("sun"), None), "{:?}", hands(&waiver));
 
     // Who may approve and changes it is its author from then on.
