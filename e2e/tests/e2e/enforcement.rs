@@ -12,8 +12,8 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::stage::{
-    BATCH, CLEARED, FINALIZER, LIMIT, LOANS, POLICIES, Readings, VIOLATED, actions, condition, differing,
-    looks, looks_again, pod_template,
+    BATCH, CLEARED, FINALIZER, LIMIT, LOANS, Readings, VIOLATED, actions, condition, differing, looks,
+    looks_again, pod_template,
 };
 use crate::world::{Test, World};
 
@@ -85,7 +85,7 @@ async fn a_violated_site_is_held_and_gets_everything_back_exactly(world: World) 
         ensure!(foreign == (name == "gulou-1"), "{name} has {taints:?}");
     }
     let refusal =
-        eventually(POLICIES, "new Deployments to be refused", || refused(&deployments, "gulou")).await?;
+        eventually(LIMIT, "new Deployments to be refused", || refused(&deployments, "gulou")).await?;
     ensure!(refusal.contains("data centre gulou is frozen"), "refused with: {refusal}");
     ensure!(refused(&deployments, "changle").await?.is_none(), "refused at another site");
     ensure!(stage.status("changle").await?.enforcement.is_some_and(|one| one.engaged.is_empty()));
@@ -106,7 +106,7 @@ async fn a_violated_site_is_held_and_gets_everything_back_exactly(world: World) 
     ensure!(clear.operational.as_ref().map(|one| one.verdict) == Some(Verdict::Compliant));
     let after = stage.world().await?;
     ensure!(after == before, "not as it was: {:?}", differing(&before, &after));
-    until(POLICIES, "new Deployments to be permitted", || async {
+    until(LIMIT, "new Deployments to be permitted", || async {
         Ok(refused(&deployments, "gulou").await?.is_none())
     })
     .await?;

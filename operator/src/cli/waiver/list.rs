@@ -186,7 +186,7 @@ mod tests {
         let told = text(&[waiver(&json!({}), &json!(null))], now, Lang::En);
         assert_eq!(
             told,
-            "NAME    BASELINE  STATE    EXPIRES                    AUTHOR  APPROVED BY  CONTROLS                  OBJECTS\n\
+            "NAME    BASELINE  STATE    EXPIRES                    AUTHOR  APPROVED BY  CONTROLS                 OBJECTS\n\
              camera  city      Pending  2027-01-31T08:00:00+08:00  lin     -            pod-security-privileged  namespaces video\n\
              \nWaiting for somebody else than their author:\n  banyan waiver approve camera\n"
         );
