@@ -49,10 +49,10 @@ pub const LOANS: &str = "banyan.dev/loan-";
 
 /// How long the operator may take to come to what it must: a back-fill of two months and a few writes.
 pub const LIMIT: Duration = Duration::from_secs(30);
-/// A policy that matches nothing and has ConfigMaps as parameters.
+/// A policy that matches nothing and has `ConfigMaps` as parameters.
 ///
 /// When the last policy with such parameters loses its binding, the API server (`policy_source.go` of its admission plugins, to 1.37) stops the informer
-/// that it reads them by, and does not start it again: from then on no policy knows of a ConfigMap that comes or changes, until the API server
+/// that it reads them by, and does not start it again: from then on no policy knows of a `ConfigMap` that comes or changes, until the API server
 /// starts anew. A test takes the binding of the chart's policy away and gives it back; with this one beside it, what the others hold stays held.
 const PARAMETERS_IN_USE: &str = "
 apiVersion: admissionregistration.k8s.io/v1
