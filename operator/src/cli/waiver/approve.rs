@@ -69,13 +69,29 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     if let Some(ticket) = &args.ticket {
         approval["ticket"] = json!(ticket);
     }
-    // Of the version that was shown: one that was changed meanwhile is a conflict.
-    let patch = json!({
-        "apiVersion": "banyan.dev/v1alpha1", "kind": "Waiver",
-        "metadata": { "name": args.name, "uid": waiver.metadata.uid, "resourceVersion": waiver.metadata.resource_version },
-        "spec": { "approval": approval },
-    });
-    match api.patch(&args.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&patch)).await {
+    // Of what was shown: a Waiver that was changed meanwhile is a conflict, and one of which only the operator has written the status is none.
+    let mut version = waiver.metadata.resource_version.clone();
+    let mut tries = 0;
+    let approved = loop {
+        let patch = json!({
+            "apiVersion": "banyan.dev/v1alpha1", "kind": "Waiver",
+            "metadata": { "name": args.name, "uid": waiver.metadata.uid, "resourceVersion": version },
+            "spec": { "approval": approval },
+        });
+        let answer = api.patch(&args.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&patch)).await;
+        let stale = matches!(&answer, Err(kube::Error::Api(status)) if status.code == 409);
+        tries += 1;
+        if !stale || tries == TRIES {
+            break answer;
+        }
+        match api.get(&args.name).await {
+            Ok(now) if now.spec == waiver.spec && now.annotations() == waiver.annotations() => {
+                version = now.metadata.resource_version;
+            }
+            _ => break answer,
+        }
+    };
+    match approved {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 409 => {
             bail!("Waiver {} was changed meanwhile: look at it again", args.name)
@@ -96,6 +112,9 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     )?;
     Ok(ExitCode::SUCCESS)
 }
+
+/// How often it is tried while the operator writes the status.
+const TRIES: u32 = 5;
 
 /// The name that the API server knows the caller by.
 async fn whoami(client: &Client) -> anyhow::Result<String> {
