@@ -237,16 +237,10 @@ pub fn compile(
                 "objectSelector": {},
                 "resourceRules": kinds::rules(control),
             },
+            "variables": variables.into_iter().map(|(name, expression)| json!({ "name": name, "expression": expression })).collect::<Vec<_>>(),
             "validations": [validation],
         },
     });
-    // An empty list is not kept by the server.
-    if !variables.is_empty() {
-        policy["spec"]["variables"] = variables
-            .into_iter()
-            .map(|(name, expression)| json!({ "name": name, "expression": expression }))
-            .collect();
-    }
     let mut binding = json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingAdmissionPolicyBinding",
