@@ -12,13 +12,11 @@ use banyan_policies::verdict::{Audit, WaiverState};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use prometheus::{
     core::{Collector, Desc},
-    proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType},
+    proto::{Metric, MetricFamily},
 };
 
 use super::status::{EVALUATED, PACK_OF};
-
-/// A metric: name, help, and its label beside `baseline`, if it has one.
-struct Definition(&'static str, &'static str, Option<&'static str>);
+use crate::kernel::metrics::{Definition, gauge, pair};
 
 macro_rules! metrics {
     ($($id:ident = $name:literal, $help:literal, $label:expr;)*) => {
@@ -159,7 +157,7 @@ impl Figures {
 }
 
 /// The first instant after a day in China's time, as attestations count it.
-fn end_of(day: Date) -> Option<Timestamp> {
+pub(super) fn end_of(day: Date) -> Option<Timestamp> {
     let next = day.checked_add(1.day()).ok()?;
     TimeZone::fixed(jiff::tz::offset(8)).to_timestamp(next.at(0, 0, 0, 0)).ok()
 }
@@ -205,33 +203,11 @@ impl Collector for Board {
                 if let Some(label) = DEFINITIONS[*id as usize].2 {
                     labels.push(pair(label, value_of_label));
                 }
-                let mut gauge = Gauge::default();
-                gauge.set_value(*value);
-                let mut metric = Metric::from_label(labels);
-                metric.set_gauge(gauge);
-                families.entry(*id).or_default().push(metric);
+                families.entry(*id).or_default().push(gauge(labels, *value));
             }
         }
-        families
-            .into_iter()
-            .map(|(id, metrics)| {
-                let Definition(name, help, _) = DEFINITIONS[id as usize];
-                let mut family = MetricFamily::default();
-                family.set_name(name.to_owned());
-                family.set_help(help.to_owned());
-                family.set_field_type(MetricType::GAUGE);
-                family.set_metric(metrics);
-                family
-            })
-            .collect()
+        families.into_iter().map(|(id, gauges)| DEFINITIONS[id as usize].family(gauges)).collect()
     }
-}
-
-fn pair(name: &str, value: &str) -> LabelPair {
-    let mut pair = LabelPair::default();
-    pair.set_name(name.to_owned());
-    pair.set_value(value.to_owned());
-    pair
 }
 
 #[cfg(test)]
@@ -261,7 +237,7 @@ mod tests {
 
     fn look(audit: Audit) -> Look {
         Look {
-            audit,
+            audit: Arc::new(audit),
             unread: vec![("Secret".to_owned(), "forbidden".to_owned())],
             faults: vec![("house-rules".to_owned(), "broken".to_owned())],
             not_decided: Vec::new(),

@@ -103,7 +103,7 @@ pub async fn publish(room: &Room, name: &str, watched: &Watched, now: Timestamp)
     let stale = watched.scene.take_stale();
     let Some(all) = contributors(room) else {
         // Another baseline has not seen everything yet; without it a report would lack its part.
-        watched.scene.doubt_stale(stale);
+        watched.scene.doubt(stale);
         room.queue.at(name, tokio::time::Instant::now() + std::time::Duration::from_secs(1));
         return None;
     };
@@ -155,7 +155,7 @@ pub async fn publish(room: &Room, name: &str, watched: &Watched, now: Timestamp)
     });
     let failed = write(room, Box::new(bodies.into_iter().chain(rest))).await;
     let first = failed.first().map(|(_, error)| error.to_string());
-    watched.scene.doubt(failed.into_iter().map(|(name, _)| name).collect());
+    watched.scene.doubt(Stale::Some(failed.into_iter().map(|(name, _)| name).collect()));
     first
 }
 
@@ -171,10 +171,10 @@ pub async fn withdraw(room: &Room, name: &str, gone: Option<&Watched>, now: Time
     };
     if let Some((other, watched, _)) = all.first() {
         // Those that are left say what remains.
-        watched.scene.doubt_all();
+        watched.scene.doubt(Stale::All);
         room.queue.now(other);
     } else if let Some(gone) = gone {
-        gone.scene.doubt_all();
+        gone.scene.doubt(Stale::All);
         let more = Box::pin(publish(room, name, gone, now)).await;
         if more.is_some() {
             return more;

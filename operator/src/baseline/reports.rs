@@ -3,8 +3,7 @@
 //! Of a report its metadata is kept: the digest of what it says is an annotation, so that an unchanged one is not written, also after a restart.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    fmt::Write as _,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -18,11 +17,11 @@ use kube::{
     runtime::watcher,
 };
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     index::{estate::refusal, patience::Patience},
     kernel::{
+        digest,
         plan::{DIGEST, FIELD_MANAGER, MANAGED_BY, ObjectRef},
         writer::{WriteError, Writer},
     },
@@ -288,7 +287,7 @@ impl Reports {
         name: &str,
         mut body: Value,
     ) -> Result<bool, WriteError> {
-        let digest = digest(&body);
+        let digest = said(&body);
         let namespaced = !namespace.is_empty();
         let known = self.shelf(api, namespaced, |shelf| shelf.known.get(name).cloned()).flatten();
         if known.as_ref().is_some_and(|known| known.digest.as_deref() == Some(&digest)) {
@@ -335,11 +334,6 @@ impl Reports {
         }
         Ok(false)
     }
-
-    /// The names of reports of an API that are not among `wanted`.
-    pub fn surplus(&self, api: ReportApi, wanted: &BTreeSet<String>) -> Vec<String> {
-        self.names(api).into_iter().filter(|name| !wanted.contains(name)).collect()
-    }
 }
 
 fn reference(api: ReportApi, namespace: &str, name: &str, uid: Option<&str>) -> ObjectRef {
@@ -361,18 +355,14 @@ fn is_terminating(error: &WriteError) -> bool {
 }
 
 /// Digest of what a report says. The instants of its results are not part of it: they are of the look that wrote it.
-pub fn digest(report: &Value) -> String {
+pub fn said(report: &Value) -> String {
     let mut said = report.clone();
     for result in said["results"].as_array_mut().into_iter().flatten() {
         if let Some(result) = result.as_object_mut() {
             result.remove("timestamp");
         }
     }
-    let hash = Sha256::digest(said.to_string().as_bytes());
-    hash.iter().take(16).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest::of_value(&said)
 }
 
 /// One report of what several baselines say of one object: their results one after the other, their counts together. Only the results in `keep` stay;
@@ -452,8 +442,8 @@ mod tests {
     #[test]
     fn the_time_of_a_look_is_no_change() {
         let report = |seconds: i64, result: &str| json!({"results": [{"result": result, "timestamp": {"seconds": seconds, "nanos": 0}}]});
-        assert_eq!(digest(&report(1, "fail")), digest(&report(2, "fail")));
-        assert_ne!(digest(&report(1, "fail")), digest(&report(1, "warn")));
+        assert_eq!(said(&report(1, "fail")), said(&report(2, "fail")));
+        assert_ne!(said(&report(1, "fail")), said(&report(1, "warn")));
     }
 
     #[test]

@@ -11,18 +11,19 @@ use banyan_policies::verdict::{Audit, Waiver as Given, WaiverLine, Waivers};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
-    Client, Resource, ResourceExt,
+    Client, ResourceExt,
     core::{ApiResource, ObjectMeta},
 };
 
 use super::{
     admission::{self, Held},
-    figures::{Board, Figures},
+    figures::{self, Board, Figures},
     ledger::{self, Day, Ledger},
     made::{Made, OWNERS},
     packs::{Packs, Stock},
     publish,
     reports::Reports,
+    scene::Stale,
     spec::{self, Asked},
     status::{self, Look},
     waivers,
@@ -123,8 +124,8 @@ impl Room {
     pub fn doubt_report(&self, name: Option<&str>) {
         for (baseline, watched) in lock(&self.watched).iter() {
             match name {
-                Some(name) => watched.scene.doubt([name.to_owned()].into()),
-                None => watched.scene.doubt_all(),
+                Some(name) => watched.scene.doubt(Stale::Some([name.to_owned()].into())),
+                None => watched.scene.doubt(Stale::All),
             }
             self.queue.at(baseline, tokio::time::Instant::now() + SETTLE_AFTER);
         }
@@ -162,7 +163,11 @@ impl Room {
         let stock = self.packs.stock();
         let asked = spec::asked(&baseline.spec, &stock.all);
         let watched = self.watched(name, &asked, &stock, now);
-        let subject = self.subject(&baseline);
+        // Nothing of a baseline has to be undone before it goes: its finalizers are others'.
+        let subject = Subject {
+            finalizer: false,
+            ..Subject::of(baseline.as_ref(), baseline.status.clone(), &self.overlay)
+        };
         if !watched.scene.is_complete() {
             let before = subject.status.as_ref();
             let standing = before.is_some_and(|status| {
@@ -182,11 +187,12 @@ impl Room {
         let given = self.waivers_of(name);
         let scope = baseline.spec.scope.clone();
         let audit = watched.scene.audit(scope.as_ref(), Waivers::new(given.clone(), now), &asked.input, now);
+        let audit = Arc::new(audit);
         let mut held =
             admission::held(&baseline, &watched.compiled, &asked.parameters, &given, &self.namespace, now);
         let fresh = said_of(&baseline, &audit, &given, complete, said, now);
         if fresh.basis != lock(&watched.said).basis {
-            watched.scene.doubt_all();
+            watched.scene.doubt(Stale::All);
         }
         let audit_before = lock(&watched.said).audit.clone();
         *lock(&watched.said) = fresh.clone();
@@ -237,7 +243,11 @@ impl Room {
         }
         let counts = fresh.apis.iter().map(|api| (*api, self.reports.count(*api))).collect::<Vec<_>>();
         let latest = self.baselines.get(name).and_then(|arrived| match arrived {
-            Arrived::Good(baseline) => Some(self.subject(&baseline).status.unwrap_or_default()),
+            Arrived::Good(baseline) => Some(
+                Subject::of(baseline.as_ref(), baseline.status.clone(), &self.overlay)
+                    .status
+                    .unwrap_or_default(),
+            ),
             Arrived::Bad { .. } => None,
         });
         if complete && let Some(status) = latest {
@@ -305,7 +315,7 @@ impl Room {
         stock: &Stock,
         watched: &Watched,
         held: &Held,
-        audit: Audit,
+        audit: Arc<Audit>,
         said: &Said,
         now: Timestamp,
     ) -> Look {
@@ -498,20 +508,9 @@ impl Room {
         let now = self.now();
         let plan = waivers::plan(&waiver, line, self.baselines.get(&baseline).is_some(), &unknown, now);
         let next = plan.next;
-        let uid = waiver.uid().unwrap_or_default();
-        let version = waiver.resource_version().unwrap_or_default();
         let subject = Subject {
-            object: ObjectRef {
-                resource: ApiResource::erase::<Waiver>(&()),
-                namespace: None,
-                name: name.to_owned(),
-                uid: waiver.uid(),
-            },
-            reference: waiver.object_ref(&()),
-            generation: waiver.metadata.generation,
             finalizer: false,
-            status: self.waiver_overlay.latest(&uid, &version, waiver.status.clone()),
-            version,
+            ..Subject::of(waiver.as_ref(), waiver.status.clone(), &self.waiver_overlay)
         };
         let outcome =
             self.executor.apply(&subject, plan, &self.waiver_overlay, now, |status, _| status).await;
@@ -530,25 +529,12 @@ impl Room {
         let resource = ApiResource::erase::<SecurityBaseline>(&());
         ObjectRef { resource, namespace: None, name: name.to_owned(), uid }
     }
-
-    fn subject(&self, baseline: &SecurityBaseline) -> Subject<SecurityBaselineStatus> {
-        let uid = baseline.uid().unwrap_or_default();
-        let version = baseline.resource_version().unwrap_or_default();
-        Subject {
-            object: Self::object(&baseline.name_any(), baseline.uid()),
-            reference: baseline.object_ref(&()),
-            generation: baseline.metadata.generation,
-            finalizer: false,
-            status: self.overlay.latest(&uid, &version, baseline.status.clone()),
-            version,
-        }
-    }
 }
 
 /// What is said of a baseline from now on.
 fn said_of(
     baseline: &SecurityBaseline,
-    audit: &Audit,
+    audit: &Arc<Audit>,
     given: &[Given],
     complete: bool,
     before: Said,
@@ -565,7 +551,7 @@ fn said_of(
         audit.controls.iter().map(|control| (&control.id, control.scored)).collect();
     let basis = format!("{valid:?} {:?} {apis:?} {keep:?} {clauses:?}", spec.scope);
     Said {
-        audit: complete.then(|| Arc::new(audit.clone())),
+        audit: complete.then(|| Arc::clone(audit)),
         waivers: given.to_vec(),
         scope: spec.scope.clone(),
         apis,
@@ -592,10 +578,11 @@ fn ledger_object(baseline: &SecurityBaseline, at: ObjectRef, ledger: &Ledger) ->
 
 /// How long until a waiver or an attestation ends, at most until the next look.
 fn until_something_ends(given: &[Given], audit: &Audit, now: Timestamp) -> Duration {
-    let attested = audit.clauses.iter().flat_map(|clause| &clause.attested).filter_map(|word| {
-        let after = word.valid_until.tomorrow().ok()?;
-        Some(after.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
-    });
+    let attested = audit
+        .clauses
+        .iter()
+        .flat_map(|clause| &clause.attested)
+        .filter_map(|word| figures::end_of(word.valid_until));
     let ends = given.iter().map(|waiver| waiver.expires).chain(attested).filter(|end| *end > now).min();
     let left = ends.and_then(|end| Duration::try_from(end.duration_since(now)).ok());
     left.unwrap_or(LOOK).min(LOOK).max(Duration::from_millis(500))

@@ -149,18 +149,8 @@ impl Scene {
         }
     }
 
-    /// What every report rests on has changed.
-    pub fn doubt_all(&self) {
-        self.state().stale = Stale::All;
-    }
-
-    /// A report is not as it was written.
-    pub fn doubt(&self, uids: BTreeSet<String>) {
-        self.state().stale.add(Stale::Some(uids));
-    }
-
-    /// What was taken is still to be done.
-    pub fn doubt_stale(&self, stale: Stale) {
+    /// These reports may be others than they should be.
+    pub fn doubt(&self, stale: Stale) {
         self.state().stale.add(stale);
     }
 

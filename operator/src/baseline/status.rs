@@ -2,7 +2,10 @@
 //!
 //! It follows from the look and from the status before, and nothing in it moves with the clock: an unchanged world gives the same bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use banyan_crds::{
     conditions::{self, READY, Stated},
@@ -47,7 +50,7 @@ mod most {
 #[derive(Clone, Debug)]
 pub struct Look {
     /// The verdicts. Its `objects` are empty.
-    pub audit: Audit,
+    pub audit: Arc<Audit>,
     /// Kinds that could not be read, and why.
     pub unread: Vec<(String, String)>,
     /// The path of a field of the spec, or the name of a pack's `ConfigMap`, and what is wrong with it.

@@ -410,7 +410,7 @@ mod tests {
         session.finish(Sight::Cluster { unread: BTreeSet::new() }).for_each(|judged| work.add(judged));
         let audit = conclude(work, &asked.input, looked);
         let look = Look {
-            audit: audit.clone(),
+            audit: Arc::new(audit.clone()),
             unread: vec![("Secret".to_owned(), "forbidden".to_owned())],
             faults: Vec::new(),
             not_decided: Vec::new(),

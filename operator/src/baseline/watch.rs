@@ -81,8 +81,7 @@ impl Watched {
     ) -> Self {
         let (compiled, wrong) = compile(&stock.all, &asked.selections, &asked.parameters);
         let compiled = Arc::new(compiled);
-        let mut kinds: BTreeSet<String> =
-            compiled.judged_kinds().chain(compiled.related_kinds()).map(str::to_owned).collect();
+        let mut kinds = compiled.kinds();
         // Their labels decide what is in scope.
         kinds.insert("Namespace".to_owned());
         let scene = Arc::new(Scene::new(Arc::clone(&compiled), kinds.clone()));

@@ -60,9 +60,7 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let choice = select::Choice { pack, level, baseline, packs, waivers: Vec::new(), parameters: None };
     let select::Chosen { compiled, faults, .. } = select::select(&choice, Timestamp::now())?;
     let client = connect().await?;
-    let wanted: BTreeSet<String> =
-        compiled.judged_kinds().chain(compiled.related_kinds()).map(str::to_owned).collect();
-    let read = read(&client, &wanted).await?;
+    let read = read(&client, &compiled.kinds()).await?;
     let Read { collector, denied, not_served, from } = read;
     let cluster = cluster::identity(&client).await;
     let (used, span) = (PackUsed::of(&compiled), Span { from, until: Timestamp::now() });

@@ -1,6 +1,7 @@
 //! `banyan run`: the operator.
 
 use std::{
+    fmt::Debug,
     net::SocketAddr,
     process::ExitCode,
     sync::{
@@ -20,10 +21,11 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Node},
 };
 use kube::{
-    Api, Client, Config,
+    Api, Client, Config, Resource,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::watcher,
 };
+use serde::de::DeserializeOwned;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -39,7 +41,12 @@ use crate::{
     },
     doctor::{OLDEST_MINOR, desk::Desk},
     index::{
-        batch::Batch, feed::feed, kueue, nodes::Nodes, owned::OwnedConfigMaps, resources::Resources,
+        batch::Batch,
+        feed::{Index, feed},
+        kueue,
+        nodes::Nodes,
+        owned::OwnedConfigMaps,
+        resources::Resources,
         union::Union,
     },
     kernel::{
@@ -423,6 +430,27 @@ fn baseline_room(
     room
 }
 
+/// Feeds an index by a task of its own, which answers its name should it ever end.
+fn spawn_feed<K, I>(
+    tasks: &mut JoinSet<&'static str>,
+    readiness: &Readiness,
+    changed: &Arc<Notify>,
+    name: &'static str,
+    api: Api<K>,
+    config: watcher::Config,
+    index: &Arc<I>,
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Default + Clone + Send + Sync,
+    I: Index<K>,
+{
+    let fed = feed(api, config, Arc::clone(index), name, readiness.clone(), Arc::clone(changed));
+    tasks.spawn(async move {
+        fed.await;
+        name
+    });
+}
+
 fn feed_baselines(
     tasks: &mut JoinSet<&'static str>,
     client: &Client,
@@ -438,21 +466,20 @@ fn feed_baselines(
     let waivers: Api<DeserializeGuard<Waiver>> = Api::all(client.clone());
     let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
     let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
-    macro_rules! spawn {
-        ($name:literal, $api:expr, $config:expr, $index:expr) => {{
-            let fed = feed($api, $config, Arc::clone($index), $name, readiness.clone(), Arc::clone(&quiet));
-            tasks.spawn(async move {
-                fed.await;
-                $name
-            });
-        }};
-    }
-    spawn!("securitybaselines", baselines, few(), &room.baselines);
-    spawn!("waivers", waivers, few(), &room.waivers);
-    spawn!("baseline-configmaps", maps.clone(), ours(), &room.made.maps);
-    spawn!("policies", policies, ours(), &room.made.policies);
-    spawn!("policy-bindings", bindings, ours(), &room.made.bindings);
-    spawn!("policy-packs", maps, few().labels(baseline::packs::LABEL), &room.packs);
+    spawn_feed(tasks, readiness, &quiet, "securitybaselines", baselines, few(), &room.baselines);
+    spawn_feed(tasks, readiness, &quiet, "waivers", waivers, few(), &room.waivers);
+    spawn_feed(tasks, readiness, &quiet, "baseline-configmaps", maps.clone(), ours(), &room.made.maps);
+    spawn_feed(tasks, readiness, &quiet, "policies", policies, ours(), &room.made.policies);
+    spawn_feed(tasks, readiness, &quiet, "policy-bindings", bindings, ours(), &room.made.bindings);
+    spawn_feed(
+        tasks,
+        readiness,
+        &quiet,
+        "policy-packs",
+        maps,
+        few().labels(baseline::packs::LABEL),
+        &room.packs,
+    );
     for (api, namespaced) in baseline::reports::KINDS {
         let (reports, client) = (Arc::clone(&room.reports), client.clone());
         tasks.spawn(async move {
@@ -519,20 +546,11 @@ fn feed_indexes(
     let metas: Api<PartialObjectMeta<Node>> = Api::all(client.clone());
     let crons: Api<CronJob> = Api::all(client.clone());
     let jobs: Api<Job> = Api::all(client.clone());
-    macro_rules! spawn {
-        ($name:literal, $api:expr, $config:expr, $index:expr, $changed:expr) => {{
-            let fed = feed($api, $config, Arc::clone($index), $name, readiness.clone(), Arc::clone($changed));
-            tasks.spawn(async move {
-                fed.await;
-                $name
-            });
-        }};
-    }
-    spawn!("datacenters", guarded, few, sites, &quiet);
-    spawn!("ledgers", maps, ours, owned, &quiet);
-    spawn!("nodes", metas, paged(), nodes, estate_changed);
-    spawn!("cronjobs", crons, paged(), batch, estate_changed);
-    spawn!("jobs", jobs, paged(), batch, estate_changed);
+    spawn_feed(tasks, readiness, &quiet, "datacenters", guarded, few, sites);
+    spawn_feed(tasks, readiness, &quiet, "ledgers", maps, ours, owned);
+    spawn_feed(tasks, readiness, estate_changed, "nodes", metas, paged(), nodes);
+    spawn_feed(tasks, readiness, estate_changed, "cronjobs", crons, paged(), batch);
+    spawn_feed(tasks, readiness, estate_changed, "jobs", jobs, paged(), batch);
     let queues = kueue::feed(client.clone(), Arc::clone(batch), Arc::clone(estate_changed));
     tasks.spawn(async move {
         queues.await;

@@ -13,16 +13,14 @@ use banyan_crds::v1alpha1::{Action, DataCenter, DataCenterStatus, EnforcementSta
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use prometheus::{
     core::{Collector, Desc},
-    proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType},
+    proto::{Metric, MetricFamily},
 };
 
 use super::{
     energy::Window, observe::Observation, plan::Judgement, site::MeterInput, spec::Site, thermal, windows,
     words,
 };
-
-/// A metric: name, help, and its label beside `data_center`, if it has one.
-struct Definition(&'static str, &'static str, Option<&'static str>);
+use crate::kernel::metrics::{Definition, gauge, pair};
 
 macro_rules! metrics {
     ($($id:ident = $name:literal, $help:literal, $label:expr;)*) => {
@@ -363,33 +361,11 @@ impl Collector for Board {
                 if figure.id == Id::Info {
                     labels.extend(figures.info.iter().map(|(label, value)| pair(label, value)));
                 }
-                let mut gauge = Gauge::default();
-                gauge.set_value(figure.value);
-                let mut metric = Metric::from_label(labels);
-                metric.set_gauge(gauge);
-                families.entry(figure.id).or_default().push(metric);
+                families.entry(figure.id).or_default().push(gauge(labels, figure.value));
             }
         }
-        families
-            .into_iter()
-            .map(|(id, metrics)| {
-                let Definition(name, help, _) = DEFINITIONS[id as usize];
-                let mut family = MetricFamily::default();
-                family.set_name(name.to_owned());
-                family.set_help(help.to_owned());
-                family.set_field_type(MetricType::GAUGE);
-                family.set_metric(metrics);
-                family
-            })
-            .collect()
+        families.into_iter().map(|(id, gauges)| DEFINITIONS[id as usize].family(gauges)).collect()
     }
-}
-
-fn pair(name: &str, value: &str) -> LabelPair {
-    let mut pair = LabelPair::default();
-    pair.set_name(name.to_owned());
-    pair.set_value(value.to_owned());
-    pair
 }
 
 #[cfg(test)]

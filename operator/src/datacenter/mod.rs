@@ -132,7 +132,7 @@ impl Room {
         };
         // Whole seconds, as the API keeps them: what is read back must be what was written.
         let now = windows::timestamp(self.clock.now().as_second() * 1000);
-        let subject = self.subject(&dc);
+        let subject = Subject::of(dc.as_ref(), dc.status.clone(), &self.overlay);
         let site = Site::read(&dc.spec);
         let owner = Owner { kind: "datacenter", name: name.to_owned() };
         let found = match self.owned.content(&owner) {
@@ -252,19 +252,6 @@ impl Room {
                 tracing::warn!(data_center = name, %error, "the finalizer could not be taken off");
                 (error.category(), Next::Failed)
             }
-        }
-    }
-
-    fn subject(&self, dc: &DataCenter) -> Subject<DataCenterStatus> {
-        let uid = dc.uid().unwrap_or_default();
-        let version = dc.resource_version().unwrap_or_default();
-        Subject {
-            object: Self::object(&dc.name_any(), dc.uid()),
-            reference: dc.object_ref(&()),
-            generation: dc.metadata.generation,
-            finalizer: dc.finalizers().iter().any(|name| name == FINALIZER),
-            status: self.overlay.latest(&uid, &version, dc.status.clone()),
-            version,
         }
     }
 

@@ -84,8 +84,8 @@ mod tests {
                 let selection = Selection::new(&pack.about.name, level);
                 let (compiled, faults) = compile(&packs, &[selection], &Parameters::default());
                 assert!(faults.is_empty(), "{} {level}: {faults:?}", pack.about.name);
-                for key in compiled.judged_kinds().chain(compiled.related_kinds()) {
-                    let (group, kind) = key.split_once('/').unwrap_or(("", key));
+                for key in compiled.kinds() {
+                    let (group, kind) = key.split_once('/').unwrap_or(("", &key));
                     let plural = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind)).plural;
                     all.insert((group.to_owned(), plural));
                 }

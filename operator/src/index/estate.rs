@@ -10,11 +10,7 @@ use std::{
 
 use futures::StreamExt;
 use kube::{
-    Api, Client, ResourceExt,
-    api::DynamicObject,
-    core::ApiResource,
-    discovery::{Discovery, Scope},
-    runtime::watcher,
+    Api, Client, ResourceExt, api::DynamicObject, core::ApiResource, discovery::Discovery, runtime::watcher,
 };
 use serde_json::{Map, Value};
 
@@ -54,14 +50,12 @@ pub enum Change {
 pub type Sink = Arc<dyn Fn(Change) + Send + Sync>;
 
 /// How the objects of a kind are read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     /// `group/Kind`.
     pub key: String,
     /// Where.
     pub resource: ApiResource,
-    /// Whether its objects lie in namespaces.
-    pub namespaced: bool,
 }
 
 /// The wanted kinds that the API server serves, in its preferred version. What it does not serve does not exist, which is known.
@@ -72,15 +66,14 @@ pub async fn served(client: &Client, wanted: &BTreeSet<String>) -> Result<Vec<Se
     let discovery = Discovery::new(client.clone()).run_aggregated().await?;
     let mut found = BTreeMap::new();
     for group in discovery.groups() {
-        for (resource, capabilities) in group.recommended_resources() {
+        for (resource, _) in group.recommended_resources() {
             let key = if resource.group.is_empty() {
                 resource.kind.clone()
             } else {
                 format!("{}/{}", resource.group, resource.kind)
             };
             if wanted.contains(&key) {
-                let namespaced = capabilities.scope == Scope::Namespaced;
-                found.entry(key.clone()).or_insert(Served { key, resource, namespaced });
+                found.entry(key.clone()).or_insert(Served { key, resource });
             }
         }
     }
@@ -89,7 +82,7 @@ pub async fn served(client: &Client, wanted: &BTreeSet<String>) -> Result<Vec<Se
 
 /// Tells `sink` of every object of a kind until the task is dropped.
 pub async fn feed(client: Client, served: Served, sink: Sink) {
-    let Served { key, resource, namespaced: _ } = served;
+    let Served { key, resource } = served;
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default().page_size(PAGE)));
     let mut patience = Patience::new("estate");

@@ -16,6 +16,11 @@ pub fn of_intent(object: &Value) -> String {
     hash(&kept)
 }
 
+/// Digest of a value, whatever the order of its keys and of the items of its lists.
+pub fn of_value(value: &Value) -> String {
+    hash(value)
+}
+
 /// Digest of the live fields that Banyan manages in `object`; `None` if it manages none.
 pub fn of_live(object: &Value) -> Option<String> {
     let fields = object["metadata"]["managedFields"].as_array()?.iter().find(|entry| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::DynamicObject;
+use kube::{Resource, ResourceExt, api::DynamicObject, core::ApiResource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -73,6 +73,30 @@ pub struct Subject<S> {
     pub status: Option<S>,
     /// The observed resource version.
     pub version: String,
+}
+
+impl<S: Clone> Subject<S> {
+    /// A resource as a watch has it, with the status that was last written to it.
+    pub fn of<K>(resource: &K, status: Option<S>, overlay: &Overlay<S>) -> Self
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let uid = resource.uid();
+        let version = resource.resource_version().unwrap_or_default();
+        Self {
+            object: ObjectRef {
+                resource: ApiResource::erase::<K>(&()),
+                namespace: None,
+                name: resource.name_any(),
+                uid: uid.clone(),
+            },
+            reference: resource.object_ref(&()),
+            generation: resource.meta().generation,
+            finalizer: resource.finalizers().iter().any(|name| name == FINALIZER),
+            status: overlay.latest(&uid.unwrap_or_default(), &version, status),
+            version,
+        }
+    }
 }
 
 /// For whom something is done: in the words of labels and loans, and in those of the trail.

@@ -2,7 +2,9 @@
 
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, process_collector::ProcessCollector,
+    TextEncoder,
+    process_collector::ProcessCollector,
+    proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType},
 };
 
 /// Metrics of the loop.
@@ -73,6 +75,39 @@ impl KernelMetrics {
         registry.register(Box::new(metrics.prometheus_duration.clone()))?;
         Ok(metrics)
     }
+}
+
+/// A gauge that a room shows: its name, its help, and its label beside the one that names the resource, if it has one.
+pub struct Definition(pub &'static str, pub &'static str, pub Option<&'static str>);
+
+impl Definition {
+    /// The family of these gauges.
+    pub fn family(&self, gauges: Vec<Metric>) -> MetricFamily {
+        let Self(name, help, _) = *self;
+        let mut family = MetricFamily::default();
+        family.set_name(name.to_owned());
+        family.set_help(help.to_owned());
+        family.set_field_type(MetricType::GAUGE);
+        family.set_metric(gauges);
+        family
+    }
+}
+
+/// A gauge with its labels.
+pub fn gauge(labels: Vec<LabelPair>, value: f64) -> Metric {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut metric = Metric::from_label(labels);
+    metric.set_gauge(gauge);
+    metric
+}
+
+/// A label.
+pub fn pair(name: &str, value: &str) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
+    pair
 }
 
 /// A registry with the figures of the process, among them `process_resident_memory_bytes`.

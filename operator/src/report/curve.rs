@@ -227,7 +227,7 @@ fn point(month: &Month, x: f64, y: f64, value: f64) -> Point {
     Point { standing, shape, text: format!("{:04}-{:02} {value:.4}", month.year, month.month) }
 }
 
-fn px(length: f64) -> String {
+pub(super) fn px(length: f64) -> String {
     format!("{length:.1}")
 }
 

@@ -1,7 +1,7 @@
 //! Choosing the controls that apply and preparing them.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -482,6 +482,11 @@ impl Compiled {
     pub fn judged_kinds(&self) -> impl Iterator<Item = &str> {
         let kinds: HashSet<&str> = self.direct.keys().chain(self.later.keys()).map(String::as_str).collect();
         kinds.into_iter()
+    }
+
+    /// Every kind that is looked at.
+    pub fn kinds(&self) -> BTreeSet<String> {
+        self.judged_kinds().chain(self.related_kinds()).map(str::to_owned).collect()
     }
 
     /// Whether an object of the kind is of any use.

@@ -11,7 +11,7 @@ const LATER: &str = "2026-11-26T10:00:00Z";
 
 fn look(objects: &[Value], now: &str) -> Look {
     Look {
-        audit: audit(objects, Vec::new(), at(now)),
+        audit: Arc::new(audit(objects, Vec::new(), at(now))),
         unread: Vec::new(),
         faults: Vec::new(),
         not_decided: Vec::new(),
@@ -197,11 +197,12 @@ fn suspended_is_ready_and_says_so() {
 fn what_is_too_much_is_cut_and_told() {
     let mut look = look(&[pod("bad", true)], FIRST);
     let clause = look.audit.clauses[0].clone();
-    look.audit.clauses = (0..1100)
+    let audit = Arc::make_mut(&mut look.audit);
+    audit.clauses = (0..1100)
         .map(|n| banyan_policies::verdict::ClauseLine { requirement: format!("r{n}"), ..clause.clone() })
         .collect();
-    look.audit.clauses.push(clause.clone());
-    look.audit.clauses.push(clause);
+    audit.clauses.push(clause.clone());
+    audit.clauses.push(clause);
     look.unread = (0..70).map(|n| (format!("Kind{n:03}"), "因".repeat(600))).collect();
     look.not_decided = (0..600).map(|n| (format!("control-{n}"), "why ".repeat(200))).collect();
     look.not_decided.push(("control-1".to_owned(), "twice".to_owned()));
@@ -238,11 +239,11 @@ fn only_changes_are_news_and_on_the_first_look_only_high_risks() {
 fn a_high_risk_that_is_out_of_sight_is_not_told_as_cleared() {
     let first = status(&look(&[pod("bad", true)], FIRST), None);
     let mut blind = look(&[pod("good", false)], LATER);
-    blind.audit.controls[0].tally.unknown = 1;
+    Arc::make_mut(&mut blind.audit).controls[0].tally.unknown = 1;
     assert!(notices(&blind, Some(&first), &status(&blind, Some(&first))).is_empty());
     // Nor is one whose pack is not asked for any more.
     let mut other = look(&[], LATER);
-    other.audit.controls.clear();
+    Arc::make_mut(&mut other.audit).controls.clear();
     assert!(notices(&other, Some(&first), &status(&other, Some(&first))).is_empty());
 }
 
@@ -250,7 +251,7 @@ fn a_high_risk_that_is_out_of_sight_is_not_told_as_cleared() {
 fn a_waived_high_risk_does_not_stand_and_its_clause_is_at_most_partial() {
     let mut waived = look(&[pod("bad", true)], FIRST);
     let given = vec![waiver("w", "2027-01-01T00:00:00Z", "li.na")];
-    waived.audit = audit(&[pod("bad", true)], given, at(FIRST));
+    waived.audit = Arc::new(audit(&[pod("bad", true)], given, at(FIRST)));
     let status = status(&waived, None);
     assert_eq!(status.clauses[0].verdict, ClauseVerdict::Partial);
     assert!(status.high_risks.is_empty());
@@ -308,7 +309,7 @@ fn the_status_holds_everything_that_the_built_in_packs_say() {
     let session = Session::new(&compiled, at(FIRST));
     session.finish(Sight::Cluster { unread: BTreeSet::new() }).for_each(|judged| work.add(judged));
     let mut all = look(&[], FIRST);
-    all.audit = conclude(work, &Input::default(), at(FIRST));
+    all.audit = Arc::new(conclude(work, &Input::default(), at(FIRST)));
     let status = status(&all, None);
     valid(&status);
     assert_eq!(status.clauses.len(), all.audit.clauses.len());

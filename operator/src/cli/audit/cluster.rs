@@ -1,26 +1,20 @@
 //! Reading a cluster for an audit: the kinds that its controls need, page by page, and what could not be read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use http::Request;
-use kube::{Client, api::ListParams, core::ApiResource, discovery::Discovery};
+use kube::{Client, api::ListParams, core::ApiResource};
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
-use crate::evidence::about::ClusterId;
+use crate::{
+    evidence::about::ClusterId,
+    index::estate::{self, Served},
+};
 
 /// Objects asked for at once.
 const PAGE: u32 = 500;
-
-/// How the objects of a kind are listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// `group/Kind`.
-    pub key: String,
-    /// Where.
-    pub resource: ApiResource,
-}
 
 /// A kind that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,29 +25,12 @@ pub struct Unread {
     pub why: String,
 }
 
-/// The wanted kinds that the API server serves, in its preferred version. What it does not serve does not exist, which is known.
+/// The wanted kinds that the API server serves.
 ///
 /// # Errors
 /// When the API server cannot be asked.
 pub async fn served(client: &Client, wanted: &BTreeSet<String>) -> anyhow::Result<Vec<Served>> {
-    let discovery = Discovery::new(client.clone())
-        .run_aggregated()
-        .await
-        .context("the API server does not say what it serves")?;
-    let mut found = BTreeMap::new();
-    for group in discovery.groups() {
-        for (resource, _) in group.recommended_resources() {
-            let key = if resource.group.is_empty() {
-                resource.kind.clone()
-            } else {
-                format!("{}/{}", resource.group, resource.kind)
-            };
-            if wanted.contains(&key) {
-                found.entry(key.clone()).or_insert(Served { key, resource });
-            }
-        }
-    }
-    Ok(found.into_values().collect())
+    estate::served(client, wanted).await.context("the API server does not say what it serves")
 }
 
 /// The cluster itself: the UID of the Namespace `kube-system`, and the version of the API server. What it does not tell is left out.

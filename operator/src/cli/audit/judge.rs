@@ -4,19 +4,17 @@ use std::{
     fs::File,
     io::{BufReader, Read as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
 };
 
 use anyhow::{Context as _, bail};
-use banyan_policies::{
-    engine::{Compiled, Sight},
-    verdict::{Audit, Input, Waivers},
-};
+use banyan_policies::{engine::Sight, verdict::Audit};
 use jiff::Timestamp;
 use kube::Client;
 use tokio::runtime::Handle;
 
+pub use super::scan::Plan;
 use super::{cluster, lens::Lens, scan, sources};
 use crate::{
     cli::inputs::{Unpacking, unpacked},
@@ -64,22 +62,6 @@ impl Seen {
     }
 }
 
-/// How it is judged.
-pub struct How<'a> {
-    /// The controls.
-    pub compiled: &'a Compiled,
-    /// The waivers.
-    pub waivers: Waivers,
-    /// What is told beside the objects.
-    pub input: &'a Input,
-    /// The instant.
-    pub now: Timestamp,
-    /// Told of every object that was judged.
-    pub judged: &'a AtomicUsize,
-    /// Through what objects are looked at; a snapshot is looked at through one in any case.
-    pub lens: Option<&'a Lens<'a>>,
-}
-
 impl Source {
     /// What was named on the command line.
     ///
@@ -100,17 +82,14 @@ impl Source {
     ///
     /// # Errors
     /// When it cannot be read at all, or not be trusted.
-    pub fn judge(self, runtime: &Handle, how: How<'_>) -> anyhow::Result<(Audit, Seen)> {
-        let How { compiled, waivers, input, now, judged, lens } = how;
-        let plan = scan::Plan { compiled, waivers, input, now, judged, lens };
+    pub fn judge(self, runtime: &Handle, plan: Plan<'_>) -> anyhow::Result<(Audit, Seen)> {
         match self {
             Self::Files(files) => {
                 let audit = scan::run(plan, sources::of_files(&files), || Sight::Manifests);
                 Ok((audit, Seen { cluster: None, read: None, denied: Vec::new() }))
             }
             Self::Cluster(client) => {
-                let wanted =
-                    compiled.judged_kinds().chain(compiled.related_kinds()).map(str::to_owned).collect();
+                let wanted = plan.compiled.kinds();
                 let cluster = runtime.block_on(cluster::identity(&client));
                 let from = Timestamp::now();
                 let (batches, unread) = sources::of_cluster(runtime, client, &wanted)?;
@@ -123,8 +102,8 @@ impl Source {
                 Ok((audit, Seen { cluster: Some(cluster), read: Some(read), denied }))
             }
             Self::Snapshot(path) => {
-                let own = Lens::new(compiled);
-                of_snapshot(&path, scan::Plan { lens: Some(lens.unwrap_or(&own)), ..plan })
+                let own = Lens::new(plan.compiled);
+                of_snapshot(&path, Plan { lens: Some(plan.lens.unwrap_or(&own)), ..plan })
                     .with_context(|| path.display().to_string())
             }
         }
@@ -154,7 +133,7 @@ fn is_archive(path: &Path) -> bool {
 /// Batches of objects that wait to be judged.
 const WAITING: usize = 4;
 
-fn of_snapshot(path: &Path, plan: scan::Plan<'_>) -> anyhow::Result<(Audit, Seen)> {
+fn of_snapshot(path: &Path, plan: Plan<'_>) -> anyhow::Result<(Audit, Seen)> {
     let compiled = plan.compiled;
     let file = BufReader::with_capacity(64 * 1024, File::open(path)?);
     let (to_start, started) = mpsc::sync_channel::<Snapshot>(1);
@@ -165,8 +144,7 @@ fn of_snapshot(path: &Path, plan: scan::Plan<'_>) -> anyhow::Result<(Audit, Seen
         scope.spawn(move || {
             let begin = |about: &Snapshot| -> Box<dyn Fn(&str) -> bool + '_> {
                 let _ = to_start.send(about.clone());
-                let wanted: std::collections::BTreeSet<&str> =
-                    compiled.judged_kinds().chain(compiled.related_kinds()).collect();
+                let wanted = compiled.kinds();
                 Box::new(move |kind| wanted.contains(kind))
             };
             // Nobody judges any more when the other side is gone, so reading on is of no use either, and of no harm.

@@ -134,9 +134,9 @@ pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Handle::current();
     let (mut audit, seen) = tokio::task::spawn_blocking(move || -> anyhow::Result<(Audit, judge::Seen)> {
         let select::Chosen { compiled, waivers, input, faults, parameters: _ } = chosen;
-        let how =
-            judge::How { compiled: &compiled, waivers, input: &input, now, judged: &counter, lens: None };
-        let (mut audit, seen) = source.judge(&runtime, how)?;
+        let plan =
+            judge::Plan { compiled: &compiled, waivers, input: &input, now, judged: &counter, lens: None };
+        let (mut audit, seen) = source.judge(&runtime, plan)?;
         audit.faults.splice(0..0, faults);
         Ok((audit, seen))
     })

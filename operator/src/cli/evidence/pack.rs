@@ -95,8 +95,8 @@ fn pack(
         judge::Source::Snapshot(_) => Subject::Snapshot,
     };
     let lens = Lens::redacting(&compiled).context("there can be no temporary file")?;
-    let how = judge::How { compiled: &compiled, waivers, input: &input, now, judged, lens: Some(&lens) };
-    let (mut audit, judge::Seen { cluster, read, denied }) = source.judge(runtime, how)?;
+    let plan = judge::Plan { compiled: &compiled, waivers, input: &input, now, judged, lens: Some(&lens) };
+    let (mut audit, judge::Seen { cluster, read, denied }) = source.judge(runtime, plan)?;
     audit.faults.splice(0..0, faults);
     let (spool, kept) = lens.into_kept().context("objects could not be kept")?;
     let material = Material {

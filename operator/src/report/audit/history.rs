@@ -7,6 +7,8 @@ use banyan_policies::verdict::Verdict;
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
+use super::super::curve::{Mark, px};
+
 /// Width of a drawing.
 const WIDTH: f64 = 960.0;
 /// Its height.
@@ -83,15 +85,6 @@ pub struct Drawing {
     pub lines: Vec<String>,
 }
 
-/// A text at a place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)] // The names say it.
-pub struct Mark {
-    pub x: String,
-    pub y: String,
-    pub text: String,
-}
-
 /// Draws lines, each of a figure a day; none where there are not two days. A day without a figure is a gap, and one on which nothing was recorded is
 /// bridged at its true distance.
 pub fn draw(days: &[Day], figures: &[fn(&Day) -> Option<f64>]) -> Option<Drawing> {
@@ -144,10 +137,6 @@ fn ceiling(value: f64) -> f64 {
         }
         ten *= 10.0;
     }
-}
-
-fn px(length: f64) -> String {
-    format!("{length:.1}")
 }
 
 #[cfg(test)]
