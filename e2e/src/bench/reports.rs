@@ -100,7 +100,7 @@ async fn memory(operator: &Operator, metric: &str) -> Result<f64> {
 
 /// Waits until the operator has looked, and has nothing left to write.
 async fn settled(operator: &Operator) -> Result<()> {
-    let shown = "banyan_baseline_reports{api=\"openreports.io\",baseline=\"city\"}";
+    let shown = "banyan_baseline_reports{baseline=\"city\",api=\"openreports.io\"}";
     let objects = PODS as f64;
     until(LIMIT, "everything to be reported", || async {
         Ok(operator.metric(shown).await?.is_some_and(|reports| reports >= objects))
