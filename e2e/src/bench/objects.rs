@@ -56,9 +56,10 @@ fn head(api: &str, kind: &str, number: usize) -> String {
     )
 }
 
-/// A Pod's spec; one in four is careless in some way.
+/// A Pod's spec; one in four is careless in some way, and one in four has nothing to be found fault with.
 fn spec(number: usize, indent: usize) -> String {
     let careless = number.is_multiple_of(4);
+    let exemplary = number % 4 == 1;
     let mut text = String::new();
     let mut line = |depth: usize, words: &str| {
         let _ = writeln!(text, "{}{words}", " ".repeat(indent + depth));
@@ -94,6 +95,12 @@ fn spec(number: usize, indent: usize) -> String {
         line(4, "httpGet:");
         line(6, "path: /ready");
         line(6, "port: 8080");
+        if exemplary {
+            line(2, "livenessProbe:");
+            line(4, "httpGet:");
+            line(6, "path: /live");
+            line(6, "port: 8080");
+        }
         line(2, "securityContext:");
         line(4, if careless { "allowPrivilegeEscalation: true" } else { "allowPrivilegeEscalation: false" });
         line(4, "readOnlyRootFilesystem: true");
@@ -106,7 +113,7 @@ fn spec(number: usize, indent: usize) -> String {
     }
     line(0, "volumes:");
     line(0, "- name: tmp");
-    line(2, "emptyDir: {}");
+    line(2, if exemplary { "emptyDir: {sizeLimit: 64Mi}" } else { "emptyDir: {}" });
     text
 }
 

@@ -47,6 +47,8 @@ pub async fn measure() -> Result<Vec<Figure>> {
     scene.reported().await?;
     let reported = began.elapsed().as_secs_f64();
     settled(&operator).await?;
+    // The status has what was found last too: its figures wait for each other, and what waits would be written at the next start.
+    scene.told(&operator).await?;
     let resident = memory(&operator, "process_resident_memory_bytes").await?;
     operator.stop().await?;
 
@@ -148,6 +150,11 @@ impl Scene {
                     container.as_object_mut().map(|container| container.remove("ports"));
                 }
             }
+            // Nobody looks for it: garbage is not collected here.
+            pod["metadata"]["ownerReferences"] = json!([{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("app-{number}"), "controller": true,
+                "uid": format!("00000000-0000-4000-8000-{number:012}"),
+            }]);
             pod["spec"]["nodeName"] = format!("node-{}", number % NODES).into();
             namespaces.insert(pod["metadata"]["namespace"].as_str().context("no namespace")?.to_owned());
             pods.push(serde_json::from_value::<Pod>(pod)?);
@@ -185,13 +192,25 @@ impl Scene {
         Ok(())
     }
 
-    fn reports(&self) -> Api<DynamicObject> {
-        Api::all_with(self.client.clone(), &report())
+    /// Waits until the baseline's status has the figures that the operator shows.
+    async fn told(&self, operator: &Operator) -> Result<()> {
+        let api: Api<SecurityBaseline> = Api::all(self.client.clone());
+        until(LIMIT, "the status to tell what was found", || async {
+            let counts = json!(api.get_status("city").await?.status.and_then(|status| status.counts));
+            let text = operator.metrics().await?;
+            let shown = |result: &str| {
+                let series = format!("banyan_baseline_results{{baseline=\"city\",result=\"{result}\"}}");
+                operator::find_metric(&text, &series)
+            };
+            let all = ["pass", "fail", "warn", "error", "skip", "manual", "unknown"];
+            Ok(all.iter().all(|result| counts[*result].as_f64() == shown(result)))
+        })
+        .await
     }
 
     /// Waits until every Pod has its report.
     async fn reported(&self) -> Result<()> {
-        let api = self.reports();
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &report(true));
         until(LIMIT, "every Pod to be reported", || async {
             let first = api.list_metadata(&ListParams::default().limit(1)).await?;
             let rest = first.metadata.remaining_item_count.unwrap_or_default();
@@ -200,38 +219,30 @@ impl Scene {
         .await
     }
 
-    /// Reads every report and deletes it.
+    /// Reads every report about an object, of a namespace and of the cluster, and deletes it.
     async fn take_reports(&self) -> Result<Vec<Value>> {
-        let api = self.reports();
         let mut all = Vec::new();
-        let mut next = None;
-        loop {
-            let mut page = ListParams::default().limit(500);
-            page.continue_token = next.take();
-            let list = api.list(&page).await?;
-            for report in list.items {
-                let namespace = report.namespace();
-                let metadata = json!({
-                    "name": report.name_any(), "namespace": namespace, "labels": report.labels(),
-                    "annotations": report.annotations(), "ownerReferences": report.owner_references(),
-                });
-                let mut value = report.data;
-                value["apiVersion"] = "openreports.io/v1alpha1".into();
-                value["kind"] = "Report".into();
-                value["metadata"] = metadata;
-                all.push(value);
-            }
-            next = list.metadata.continue_.filter(|token| !token.is_empty());
-            if next.is_none() {
-                break;
+        for namespaced in [true, false] {
+            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &report(namespaced));
+            let mut next = None;
+            loop {
+                let mut page = ListParams::default().limit(500);
+                page.continue_token = next.take();
+                let list = api.list(&page).await?;
+                // What is about no object belongs to its baseline, and comes of the look and not of the objects.
+                let of_objects = list.items.into_iter().filter(|report| report.data["scope"].is_object());
+                all.extend(of_objects.map(|report| as_written(report, namespaced)));
+                next = list.metadata.continue_.filter(|token| !token.is_empty());
+                if next.is_none() {
+                    break;
+                }
             }
         }
         stream::iter(&all)
             .map(|report| async move {
-                let text = |field: &str| report["metadata"][field].as_str().unwrap_or_default();
-                let api: Api<DynamicObject> =
-                    Api::namespaced_with(self.client.clone(), text("namespace"), &self::report());
-                api.delete(text("name"), &DeleteParams::default()).await.context("deleting a report")
+                let name = report["metadata"]["name"].as_str().unwrap_or_default();
+                let deleted = self.home(report).delete(name, &DeleteParams::default()).await;
+                deleted.context("deleting a report")
             })
             .buffer_unordered(PREPARING)
             .try_for_each(|_| async { Ok(()) })
@@ -239,12 +250,20 @@ impl Scene {
         Ok(all)
     }
 
+    /// Where a report lies.
+    fn home(&self, written: &Value) -> Api<DynamicObject> {
+        let client = self.client.clone();
+        match written["metadata"]["namespace"].as_str() {
+            Some(namespace) => Api::namespaced_with(client, namespace, &report(true)),
+            None => Api::all_with(client, &report(false)),
+        }
+    }
+
     /// Writes reports, and nothing else.
     async fn write(&self, reports: Vec<Value>) -> Result<()> {
         stream::iter(reports)
             .map(|body| async move {
-                let namespace = body["metadata"]["namespace"].as_str().unwrap_or_default();
-                let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &report());
+                let api = self.home(&body);
                 let object: DynamicObject = serde_json::from_value(body)?;
                 api.create(&PostParams::default(), &object).await.context("creating a report")
             })
@@ -254,7 +273,24 @@ impl Scene {
     }
 }
 
+/// A report as its writer sent it.
+fn as_written(report: DynamicObject, namespaced: bool) -> Value {
+    let mut metadata = json!({
+        "name": report.name_any(), "labels": report.labels(),
+        "annotations": report.annotations(), "ownerReferences": report.owner_references(),
+    });
+    if let Some(namespace) = report.namespace() {
+        metadata["namespace"] = namespace.into();
+    }
+    let mut value = report.data;
+    value["apiVersion"] = "openreports.io/v1alpha1".into();
+    value["kind"] = if namespaced { "Report" } else { "ClusterReport" }.into();
+    value["metadata"] = metadata;
+    value
+}
+
 /// The kind of the reports.
-fn report() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("openreports.io", "v1alpha1", "Report"))
+fn report(namespaced: bool) -> ApiResource {
+    let kind = if namespaced { "Report" } else { "ClusterReport" };
+    ApiResource::from_gvk(&GroupVersionKind::gvk("openreports.io", "v1alpha1", kind))
 }

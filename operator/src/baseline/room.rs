@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     index::{
-        estate::Sink,
+        estate::{Change, Sink},
         resources::{Arrived, Resources},
     },
     kernel::{
@@ -173,7 +173,10 @@ impl Room {
             let standing = before.is_some_and(|status| {
                 status.counts.is_some() && status.observed_generation == baseline.metadata.generation
             });
-            if standing && now.duration_since(watched.since) < PATIENCE {
+            // Nothing can be told before everything has been seen; looking again at what there is so far would only take time from it.
+            let looked = lock(&watched.said).looked;
+            let told = looked.is_some() && looked == baseline.metadata.generation;
+            if (standing || told) && now.duration_since(watched.since) < PATIENCE {
                 return ("Listing", Next::After(SETTLE_AFTER));
             }
         }
@@ -199,6 +202,8 @@ impl Room {
 
         let look = self.look(&baseline, &asked, &stock, &watched, &held, audit, &fresh, now);
         let mut after = status::status(&look, subject.status.as_ref());
+        // Metrics follow at once.
+        let found = after.clone();
         let mut figures_wait = None;
         if let Some(before) = &subject.status
             && status::differs_in_figures_only(before, &after)
@@ -228,6 +233,7 @@ impl Room {
             tracing::warn!(baseline = name, %error, "a baseline could not be reconciled in full");
             return (error.category(), Next::Failed);
         }
+        lock(&watched.said).looked = baseline.metadata.generation;
         if complete && !baseline.spec.suspend {
             let trouble = publish::publish(self, name, &watched, now).await;
             let changed = {
@@ -242,16 +248,8 @@ impl Room {
             }
         }
         let counts = fresh.apis.iter().map(|api| (*api, self.reports.count(*api))).collect::<Vec<_>>();
-        let latest = self.baselines.get(name).and_then(|arrived| match arrived {
-            Arrived::Good(baseline) => Some(
-                Subject::of(baseline.as_ref(), baseline.status.clone(), &self.overlay)
-                    .status
-                    .unwrap_or_default(),
-            ),
-            Arrived::Bad { .. } => None,
-        });
-        if complete && let Some(status) = latest {
-            self.board.show(name, Figures::of(&status, &look.audit, &baseline.spec, &counts, now));
+        if complete {
+            self.board.show(name, Figures::of(&found, &look.audit, &baseline.spec, &counts, now));
         }
         (if complete { "ok" } else { "Listing" }, Next::After(next))
     }
@@ -274,6 +272,10 @@ impl Room {
         };
         let clock = self.clock;
         let (soon, heard) = (due(&self.queue), due(&self.queue));
+        let at_once = {
+            let (queue, name) = (Arc::clone(&self.queue), name.to_owned());
+            move || queue.now(&name)
+        };
         let watched = Arc::new(Watched::begin(
             &self.client,
             asked,
@@ -281,8 +283,9 @@ impl Room {
             now,
             move |scene| {
                 let sink: Sink = Arc::new(move |change| {
+                    let may_complete = matches!(change, Change::Listed { .. } | Change::Refused { .. });
                     if scene.take(change, clock.now()) {
-                        soon();
+                        if may_complete && scene.is_complete() { at_once() } else { soon() }
                     }
                 });
                 sink

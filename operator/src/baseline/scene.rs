@@ -10,7 +10,7 @@ use std::{
 
 use banyan_crds::v1alpha1::BaselineScope;
 use banyan_policies::{
-    engine::{Compiled, Judged, Live, ObjectRef, Outcome},
+    engine::{Compiled, Live, ObjectRef, Outcome},
     verdict::{Audit, Input, ObjectLine, Waivers, Work, conclude, line_of},
 };
 use jiff::Timestamp;
@@ -175,12 +175,12 @@ impl Scene {
         let state = self.state();
         let compiled = Arc::clone(state.live.compiled());
         let mut work = Work::new(&compiled, waivers, &[]);
-        for judged in state.live.all().filter(|judged| state.covers(scope, &judged.object)) {
+        for seen in state.live.all().filter(|seen| state.covers(scope, seen.object)) {
             // The cluster is no object.
-            if judged.place != usize::MAX && !judged.findings.is_empty() {
+            if !seen.whole && !seen.is_empty() {
                 work.count();
             }
-            work.add(judged);
+            work.tell(seen);
         }
         let mut audit = conclude(work, input, now);
         audit.unread = state.unread.iter().map(|(key, why)| format!("{key}: {why}")).collect();
@@ -196,11 +196,11 @@ impl Scene {
         keep: &[Outcome],
     ) -> Option<ObjectLine> {
         let state = self.state();
-        let judged: Judged = state.live.judged(uid)?;
-        if judged.findings.is_empty() || !state.covers(scope, &judged.object) {
+        let seen = state.live.seen(uid).filter(|seen| !seen.is_empty())?;
+        if !state.covers(scope, seen.object) {
             return None;
         }
-        Some(line_of(state.live.compiled(), waivers, judged, keep))
+        Some(line_of(state.live.compiled(), waivers, seen, keep))
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Said {
     pub written: Option<Timestamp>,
     /// When what depends on the time was judged last.
     pub ticked: Option<Timestamp>,
+    /// The generation of the spec that was looked at last and acted on in full.
+    pub looked: Option<i64>,
 }
 
 /// What a scene rests on.

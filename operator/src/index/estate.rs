@@ -9,12 +9,11 @@ use std::{
 };
 
 use futures::StreamExt;
-use kube::{
-    Api, Client, ResourceExt, api::DynamicObject, core::ApiResource, discovery::Discovery, runtime::watcher,
-};
-use serde_json::{Map, Value};
+use kube::{Api, Client, ResourceExt, core::ApiResource, discovery::Discovery, runtime::watcher};
+use serde_json::Value;
+use tokio::{sync::mpsc, task::JoinSet};
 
-use super::patience::Patience;
+use super::{patience::Patience, whole::Whole};
 
 /// Objects that a list brings at once.
 const PAGE: u32 = 250;
@@ -81,59 +80,79 @@ pub async fn served(client: &Client, wanted: &BTreeSet<String>) -> Result<Vec<Se
 }
 
 /// Tells `sink` of every object of a kind until the task is dropped.
+///
+/// What the API server sends is read in a task of its own: the next page of a list comes while the objects of this one are judged.
 pub async fn feed(client: Client, served: Served, sink: Sink) {
     let Served { key, resource } = served;
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let (to, mut from) = mpsc::channel(PAGE as usize);
+    let mut reading = JoinSet::new();
+    reading.spawn(read(client, resource.clone(), to));
+    let mut seen = HashSet::new();
+    while let Some(told) = from.recv().await {
+        match told {
+            Told::Event(event) => match *event {
+                watcher::Event::Init => seen.clear(),
+                watcher::Event::InitApply(object) => {
+                    seen.extend(object.uid());
+                    sink(Change::Applied(object.of(&resource)));
+                }
+                watcher::Event::InitDone => {
+                    sink(Change::Listed { key: key.clone(), seen: std::mem::take(&mut seen) });
+                }
+                watcher::Event::Apply(object) => sink(Change::Applied(object.of(&resource))),
+                watcher::Event::Delete(object) => {
+                    if let Some(uid) = object.uid() {
+                        sink(Change::Deleted(uid));
+                    }
+                }
+            },
+            // Its definition is gone, and with it every object.
+            Told::NotServed => sink(Change::Listed { key: key.clone(), seen: HashSet::new() }),
+            Told::Refused(why) => sink(Change::Refused { key: key.clone(), why }),
+        }
+    }
+}
+
+/// What is read of a kind.
+enum Told {
+    Event(Box<watcher::Event<Whole>>),
+    NotServed,
+    Refused(String),
+}
+
+/// Reads what happens to the objects of a kind until nobody listens.
+async fn read(client: Client, resource: ApiResource, to: mpsc::Sender<Told>) {
+    let api: Api<Whole> = Api::all_with(client, &resource);
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default().page_size(PAGE)));
     let mut patience = Patience::new("estate");
-    let mut seen = HashSet::new();
     let mut failures = 0;
     while let Some(event) = events.next().await {
-        if matches!(
-            event,
-            Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_))
-        ) {
-            failures = 0;
-        }
-        match event {
-            Ok(watcher::Event::Init) => seen.clear(),
-            Ok(watcher::Event::InitApply(object)) => {
-                seen.extend(object.uid());
-                sink(Change::Applied(whole(object, &resource)));
-            }
-            Ok(watcher::Event::InitDone) => {
-                patience.restore();
-                sink(Change::Listed { key: key.clone(), seen: std::mem::take(&mut seen) });
-            }
-            Ok(watcher::Event::Apply(object)) => {
-                patience.restore();
-                sink(Change::Applied(whole(object, &resource)));
-            }
-            Ok(watcher::Event::Delete(object)) => {
-                patience.restore();
-                if let Some(uid) = object.uid() {
-                    sink(Change::Deleted(uid));
+        let (told, pause) = match event {
+            Ok(event) => {
+                if !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_)) {
+                    failures = 0;
+                    patience.restore();
                 }
+                (Some(Told::Event(Box::new(event))), None)
             }
             Err(error) => match refusal(&error) {
-                // Its definition is gone, and with it every object.
-                Some((404, _)) => {
-                    sink(Change::Listed { key: key.clone(), seen: HashSet::new() });
-                    tokio::time::sleep(LATER).await;
-                }
-                Some((_, why)) => {
-                    sink(Change::Refused { key: key.clone(), why });
-                    tokio::time::sleep(LATER).await;
-                }
+                Some((404, _)) => (Some(Told::NotServed), Some(LATER)),
+                Some((_, why)) => (Some(Told::Refused(why)), Some(LATER)),
                 None => {
                     failures += 1;
                     // A broken webhook of one kind must not keep everything waiting.
-                    if failures == GIVEN_UP {
-                        sink(Change::Refused { key: key.clone(), why: error.to_string() });
-                    }
-                    tokio::time::sleep(patience.failed(&error)).await;
+                    let told = (failures == GIVEN_UP).then(|| Told::Refused(error.to_string()));
+                    (told, Some(patience.failed(&error)))
                 }
             },
+        };
+        if let Some(told) = told
+            && to.send(told).await.is_err()
+        {
+            return;
+        }
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
         }
     }
 }
@@ -150,39 +169,9 @@ pub(crate) fn refusal(error: &watcher::Error) -> Option<(u16, String)> {
     matches!(status.code, 401 | 403 | 404 | 405 | 406 | 503).then(|| (status.code, status.message.clone()))
 }
 
-/// An object as the API server has it, without what only the API server needs of it.
-fn whole(object: DynamicObject, resource: &ApiResource) -> Value {
-    let DynamicObject { types: _, mut metadata, data } = object;
-    metadata.managed_fields = None;
-    let mut map = match data {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    };
-    map.insert("apiVersion".to_owned(), resource.api_version.clone().into());
-    map.insert("kind".to_owned(), resource.kind.clone().into());
-    map.insert("metadata".to_owned(), serde_json::to_value(metadata).unwrap_or_default());
-    Value::Object(map)
-}
-
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::ConfigMap;
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn an_object_of_a_list_is_whole_again() {
-        let mut object = DynamicObject::new("a", &ApiResource::erase::<ConfigMap>(&()));
-        object.types = None;
-        object.metadata.managed_fields = Some(Vec::new());
-        object.data = json!({"data": {"x": "y"}});
-        let whole = whole(object, &ApiResource::erase::<ConfigMap>(&()));
-        assert_eq!(
-            whole,
-            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "y"}})
-        );
-    }
 
     #[test]
     fn what_is_forbidden_or_not_served_is_told_from_what_is_only_down() {

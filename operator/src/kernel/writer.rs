@@ -210,7 +210,8 @@ impl Writer {
         let url = DynamicObject::url_path(&object.resource, object.namespace.as_deref());
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let requests = Request::new(url);
-        let bytes = body.to_string().into_bytes();
+        let bytes = serde_json::to_vec(body)
+            .map_err(|error| refused(kube::core::request::Error::SerializeBody(error)))?;
         let (verb, request) = match version {
             None => ("create", requests.create(&params, bytes)),
             Some(_) => ("update", requests.replace(&object.name, &params, bytes)),

@@ -12,7 +12,7 @@ use super::{
     compile::Compiled,
     index::Index,
     judge::{Finding, Outcome, Pending},
-    session::Judged,
+    kept::{Kept, Texts},
     subject::{ObjectRef, kind_key},
 };
 use crate::pack::Reach;
@@ -29,8 +29,11 @@ pub struct Live {
     entries: HashMap<String, Entry>,
     /// The objects that wait for others, by namespace; a Namespace itself under its name.
     waiting: BTreeMap<String, BTreeSet<String>>,
-    /// What was found about the cluster as a whole.
-    cluster: Vec<Finding>,
+    /// What was found about the cluster as a whole, and what it is called.
+    cluster: Vec<Kept>,
+    whole: ObjectRef,
+    /// What the findings say.
+    texts: Texts,
     /// The kinds that cannot be read.
     unread: BTreeSet<String>,
     /// What is to be settled.
@@ -56,7 +59,27 @@ struct Entry {
     key: String,
     pending: Option<Pending>,
     passed: Box<[u16]>,
-    others: Vec<Finding>,
+    others: Box<[Kept]>,
+}
+
+/// What is known of an object, or of the cluster as a whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The object.
+    pub object: &'a ObjectRef,
+    /// Whether it is the cluster as a whole.
+    pub whole: bool,
+    /// The controls that it passes, by their places, in order.
+    pub passed: &'a [u16],
+    /// The other findings, in the order of their controls.
+    pub others: &'a [Kept],
+}
+
+impl Known<'_> {
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.passed.is_empty() && self.others.is_empty()
+    }
 }
 
 impl Entry {
@@ -65,24 +88,29 @@ impl Entry {
         home(&self.key, &self.object.namespace, &self.object.name)
     }
 
+    fn seen(&self) -> Known<'_> {
+        Known { object: &self.object, whole: false, passed: &self.passed, others: &self.others }
+    }
+
     /// Replaces the findings of some controls. Says whether anything differs.
-    fn take(&mut self, found: Vec<Finding>, of: &dyn Fn(usize) -> bool) -> bool {
+    fn take(&mut self, found: Vec<Finding>, of: &dyn Fn(usize) -> bool, texts: &mut Texts) -> bool {
         let kept = |control: &u16| !of(usize::from(*control));
         let mut passed: Vec<u16> = self.passed.iter().copied().filter(kept).collect();
-        let mut others: Vec<Finding> =
+        let mut others: Vec<Kept> =
             self.others.iter().filter(|finding| !of(finding.control)).cloned().collect();
         for finding in found {
             match (finding.outcome, u16::try_from(finding.control)) {
                 (Outcome::Pass, Ok(control)) => passed.push(control),
-                _ => others.push(finding),
+                _ => others.push(Kept::of(finding, texts)),
             }
         }
         passed.sort_unstable();
         others.sort_by_key(|finding| finding.control);
-        let changed = *passed != *self.passed || others != self.others;
-        self.passed = passed.into_boxed_slice();
-        others.shrink_to_fit();
-        self.others = others;
+        let changed = *passed != *self.passed || *others != *self.others;
+        if changed {
+            self.passed = passed.into_boxed_slice();
+            self.others = others.into_boxed_slice();
+        }
         changed
     }
 }
@@ -101,6 +129,8 @@ impl Live {
             entries: HashMap::new(),
             waiting: BTreeMap::new(),
             cluster: Vec::new(),
+            whole: ObjectRef::cluster(),
+            texts: Texts::default(),
             unread: BTreeSet::new(),
             open: Open::default(),
         }
@@ -131,14 +161,15 @@ impl Live {
             key: key.clone(),
             pending: None,
             passed: Box::default(),
-            others: Vec::new(),
+            others: Box::default(),
         });
         entry.object = examined.object;
         entry.pending = examined.pending;
         let later = compiled.later.get(&key).map(Vec::as_slice).unwrap_or_default();
         let waits = entry.pending.is_some();
         // What is judged in settling stays until then as it was.
-        if entry.take(examined.findings, &|control| !waits || !later.contains(&control)) || fresh {
+        let of = |control: usize| !waits || !later.contains(&control);
+        if entry.take(examined.findings, &of, &mut self.texts) || fresh {
             self.open.changed.insert(uid.clone());
         }
         if waits {
@@ -250,7 +281,8 @@ impl Live {
                         compiled.unless_unread(finding, &self.unread);
                     }
                 }
-                if entry.take(found, &|control| later.contains(&control) && of(control)) {
+                let taken = |control: usize| later.contains(&control) && of(control);
+                if entry.take(found, &taken, &mut self.texts) {
                     changed.insert(uid.clone());
                 }
             }
@@ -258,6 +290,7 @@ impl Live {
         }
         let found = compiled.conclude_cluster(&self.index, now, &|kind| !self.unread.contains(kind));
         self.index.rest(None);
+        let found: Vec<Kept> = found.into_iter().map(|finding| Kept::of(finding, &mut self.texts)).collect();
         if found != self.cluster {
             self.cluster = found;
             changed.insert(String::new());
@@ -276,20 +309,16 @@ impl Live {
     }
 
     /// What is found about an object; about the cluster as a whole under no UID.
-    pub fn judged(&self, uid: &str) -> Option<Judged> {
+    pub fn seen(&self, uid: &str) -> Option<Known<'_>> {
         if uid.is_empty() {
             return self.whole_cluster();
         }
-        self.entries.get(uid).map(|entry| Self::whole(0, entry))
+        self.entries.get(uid).map(Entry::seen)
     }
 
     /// What is found about every object, and last about the cluster as a whole.
-    pub fn all(&self) -> impl Iterator<Item = Judged> {
-        self.entries
-            .values()
-            .enumerate()
-            .map(|(place, entry)| Self::whole(place, entry))
-            .chain(self.whole_cluster())
+    pub fn all(&self) -> impl Iterator<Item = Known<'_>> {
+        self.entries.values().map(Entry::seen).chain(self.whole_cluster())
     }
 
     /// The UIDs of all objects.
@@ -297,11 +326,12 @@ impl Live {
         self.entries.keys().map(String::as_str)
     }
 
-    fn whole_cluster(&self) -> Option<Judged> {
-        (!self.cluster.is_empty()).then(|| Judged {
-            object: ObjectRef::cluster(),
-            place: usize::MAX,
-            findings: self.cluster.clone(),
+    fn whole_cluster(&self) -> Option<Known<'_>> {
+        (!self.cluster.is_empty()).then_some(Known {
+            object: &self.whole,
+            whole: true,
+            passed: &[],
+            others: &self.cluster,
         })
     }
 
@@ -313,13 +343,6 @@ impl Live {
             }
         }
     }
-
-    fn whole(place: usize, entry: &Entry) -> Judged {
-        let passed = entry.passed.iter().map(|control| Finding::passed(usize::from(*control)));
-        let mut findings: Vec<Finding> = passed.chain(entry.others.iter().cloned()).collect();
-        findings.sort_by_key(|finding| finding.control);
-        Judged { object: entry.object.clone(), place, findings }
-    }
 }
 
 #[cfg(test)]
@@ -328,7 +351,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::{Session, Sight, fixtures::compiled};
+    use crate::engine::{Judged, Session, Sight, fixtures::compiled};
 
     const CONTROLS: [(&str, &str); 5] = [
         ("alone", "match: {kinds: [ConfigMap]}\nexpression: \"object.data.x == 'a'\"\n"),
@@ -380,7 +403,15 @@ mod tests {
                 }
                 found
             };
-            let of = |live: &Live| live.all().map(|judged| (judged.object.uid.clone(), judged.findings)).collect::<BTreeMap<_, _>>();
+            let of = |live: &Live| {
+                let findings = |seen: Known<'_>| {
+                    let passed = seen.passed.iter().map(|control| Finding::passed(usize::from(*control)));
+                    let mut all: Vec<Finding> = passed.chain(seen.others.iter().map(Kept::finding)).collect();
+                    all.sort_by_key(|finding| finding.control);
+                    all
+                };
+                live.all().map(|seen| (seen.object.uid.clone(), findings(seen))).collect::<BTreeMap<_, _>>()
+            };
             let mut known = of(&live);
             for (kind, namespace, name, value, comes, settles) in steps {
                 let object = object(kind, namespace, name, value);

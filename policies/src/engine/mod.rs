@@ -10,6 +10,7 @@ mod compile;
 mod examples;
 mod index;
 mod judge;
+mod kept;
 mod live;
 mod session;
 mod subject;
@@ -18,7 +19,8 @@ pub use compile::{Active, Chosen, Compiled, Parameters, Selection, compile};
 pub use examples::{ExampleFault, Survivor, alone, check_examples, judge_example, surviving_mutants};
 pub use index::Index;
 pub use judge::{Examined, Finding, Outcome, Pending, Place};
-pub use live::Live;
+pub use kept::{Kept, Texts};
+pub use live::{Known, Live};
 pub use session::{Judged, Session, Sight};
 pub use subject::{ObjectRef, POD_KINDS, kind_key};
 

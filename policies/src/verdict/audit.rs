@@ -1,9 +1,6 @@
 //! A whole audit as plain data: what renderers print, what the operator puts into status.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +12,7 @@ use super::{
     waiver::{WaiverState, Waivers},
 };
 use crate::{
-    engine::{Compiled, Finding, Judged, ObjectRef, Outcome, Place},
+    engine::{Compiled, Finding, Judged, Kept, Known, ObjectRef, Outcome, Place, Texts},
     pack::{Absent, Kind, Severity, Strength, Text},
 };
 
@@ -40,8 +37,7 @@ pub struct Work<'c> {
     keep: Vec<Outcome>,
     tallies: Vec<Tally>,
     kept: BTreeMap<usize, (ObjectRef, Vec<Kept>)>,
-    /// Paths and messages: many objects have the same ones.
-    texts: HashSet<Arc<str>>,
+    texts: Texts,
     /// What was said of each object, also of what is not kept.
     said: BTreeMap<usize, Tally>,
     objects: usize,
@@ -56,7 +52,7 @@ impl<'c> Work<'c> {
             keep: keep.to_vec(),
             tallies: vec![Tally::default(); compiled.controls.len()],
             kept: BTreeMap::new(),
-            texts: HashSet::new(),
+            texts: Texts::default(),
             said: BTreeMap::new(),
             objects: 0,
         }
@@ -84,65 +80,39 @@ impl<'c> Work<'c> {
         }
     }
 
+    /// Takes in what is known of an object of which nothing is to be kept.
+    pub fn tell(&mut self, seen: Known<'_>) {
+        for control in seen.passed {
+            if let Some(tally) = self.tallies.get_mut(usize::from(*control)) {
+                tally.pass += 1;
+            }
+        }
+        for kept in seen.others {
+            let covered = kept.outcome == Outcome::Fail
+                && self.waivers.cover(self.compiled, seen.object, kept.control).is_some();
+            let outcome = if covered { Outcome::Skip } else { kept.outcome };
+            if let Some(tally) = self.tallies.get_mut(kept.control) {
+                tally.count(outcome);
+            }
+        }
+    }
+
     /// Counts an object that was looked at.
     pub fn count(&mut self) {
         self.objects += 1;
     }
 }
 
-/// A finding that is kept until the end, of which an audit may have hundreds of thousands.
-#[derive(Debug)]
-struct Kept {
-    control: usize,
-    outcome: Outcome,
-    places: Box<[KeptPlace]>,
-    more: usize,
-    waiver: Option<Arc<str>>,
-}
-
-#[derive(Debug)]
-struct KeptPlace {
-    path: Arc<str>,
-    message: Arc<str>,
-    evidence: Option<Box<str>>,
-    line: Option<u32>,
-}
-
-impl Kept {
-    fn of(finding: Finding, texts: &mut HashSet<Arc<str>>) -> Self {
-        let mut once = |text: String| {
-            if let Some(known) = texts.get(text.as_str()) {
-                return Arc::clone(known);
-            }
-            let text: Arc<str> = text.into();
-            texts.insert(Arc::clone(&text));
-            text
-        };
-        let mut place = |place: Place| KeptPlace {
-            path: once(place.path),
-            message: once(place.message),
-            evidence: place.evidence.map(String::into_boxed_str),
-            line: place.line,
-        };
-        let places = finding.places.into_iter().map(&mut place).collect();
-        let (control, outcome, more) = (finding.control, finding.outcome, finding.more);
-        Self { control, outcome, places, more, waiver: finding.waiver.map(once) }
-    }
-
-    fn line(self) -> FindingLine {
-        let place = |place: KeptPlace| PlaceLine {
-            path: place.path.as_ref().to_owned(),
-            message: place.message.as_ref().to_owned(),
-            evidence: place.evidence.map(str::into_string),
+impl FindingLine {
+    fn of(finding: Finding) -> Self {
+        let place = |place: Place| PlaceLine {
+            path: place.path,
+            message: place.message,
+            evidence: place.evidence,
             line: place.line.map(|line| line as usize),
         };
-        FindingLine {
-            control: self.control,
-            outcome: self.outcome,
-            places: self.places.into_iter().map(place).collect(),
-            more: self.more,
-            waiver: self.waiver.map(|waiver| waiver.as_ref().to_owned()),
-        }
+        let Finding { control, outcome, places, more, waiver } = finding;
+        Self { control, outcome, places: places.into_iter().map(place).collect(), more, waiver }
     }
 }
 
@@ -517,7 +487,7 @@ pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
                 place,
                 origin: None,
                 tally: said.get(&place).copied().unwrap_or_default(),
-                findings: findings.into_iter().map(Kept::line).collect(),
+                findings: findings.iter().map(|kept| FindingLine::of(kept.finding())).collect(),
             })
             .collect(),
         clauses,
@@ -544,22 +514,30 @@ pub fn conclude(work: Work<'_>, input: &Input, now: Timestamp) -> Audit {
 }
 
 /// What is told of one object: the findings with a kept outcome, as its waivers make them.
-pub fn line_of(
-    compiled: &Compiled,
-    waivers: &mut Waivers,
-    mut judged: Judged,
-    keep: &[Outcome],
-) -> ObjectLine {
-    waivers.apply(compiled, &judged.object, &mut judged.findings);
-    let mut tally = Tally::default();
-    judged.findings.iter().for_each(|finding| tally.add(finding));
-    judged.findings.retain(|finding| keep.contains(&finding.outcome));
-    let mut texts = HashSet::new();
+pub fn line_of(compiled: &Compiled, waivers: &mut Waivers, seen: Known<'_>, keep: &[Outcome]) -> ObjectLine {
+    let mut tally = Tally { pass: seen.passed.len(), ..Tally::default() };
+    let mut findings = Vec::new();
+    if keep.contains(&Outcome::Pass) {
+        findings.extend(seen.passed.iter().map(|control| Finding::passed(usize::from(*control))));
+    }
+    for kept in seen.others {
+        let waiver = match kept.outcome {
+            Outcome::Fail => waivers.cover(compiled, seen.object, kept.control),
+            _ => None,
+        };
+        let outcome = if waiver.is_some() { Outcome::Skip } else { kept.outcome };
+        tally.count(outcome);
+        if keep.contains(&outcome) {
+            let waiver = waiver.map(|waiver| waiver.name.clone());
+            findings.push(Finding { outcome, waiver, ..kept.finding() });
+        }
+    }
+    findings.sort_by_key(|finding| finding.control);
     ObjectLine {
-        object: judged.object,
-        place: judged.place,
+        object: seen.object.clone(),
+        place: if seen.whole { usize::MAX } else { 0 },
         origin: None,
         tally,
-        findings: judged.findings.into_iter().map(|finding| Kept::of(finding, &mut texts).line()).collect(),
+        findings: findings.into_iter().map(FindingLine::of).collect(),
     }
 }

@@ -18,7 +18,12 @@ pub struct Tally {
 impl Tally {
     /// Counts a finding.
     pub fn add(&mut self, finding: &Finding) {
-        match finding.outcome {
+        self.count(finding.outcome);
+    }
+
+    /// Counts an outcome.
+    pub fn count(&mut self, outcome: Outcome) {
+        match outcome {
             Outcome::Pass => self.pass += 1,
             Outcome::Fail => self.fail += 1,
             Outcome::Error => self.error += 1,

@@ -148,22 +148,27 @@ impl Waivers {
     /// Turns covered failures into [`Outcome::Skip`]. An error or an unknown is never covered: nobody knows what it would say.
     pub fn apply(&mut self, compiled: &Compiled, object: &ObjectRef, findings: &mut [Finding]) {
         for finding in findings.iter_mut().filter(|finding| finding.outcome == Outcome::Fail) {
-            let Some(active) = compiled.controls.get(finding.control) else { continue };
-            for (place, waiver) in
-                self.all.iter().enumerate().filter(|(_, waiver)| waiver.covers(&active.control.id, object))
-            {
-                let valid = !waiver.approved_by.is_empty() && self.now < waiver.expires;
-                let counter = if valid { self.uses.get_mut(place) } else { self.missed.get_mut(place) };
-                if let Some(counter) = counter {
-                    *counter += 1;
-                }
-                if valid {
-                    finding.outcome = Outcome::Skip;
-                    finding.waiver = Some(waiver.name.clone());
-                    break;
-                }
+            if let Some(waiver) = self.cover(compiled, object, finding.control) {
+                finding.waiver = Some(waiver.name.clone());
+                finding.outcome = Outcome::Skip;
             }
         }
+    }
+
+    /// The waiver that covers a failure of a control, by its place; that is counted as a use.
+    pub fn cover(&mut self, compiled: &Compiled, object: &ObjectRef, control: usize) -> Option<&Waiver> {
+        let id = &compiled.controls.get(control)?.control.id;
+        for (place, waiver) in self.all.iter().enumerate().filter(|(_, waiver)| waiver.covers(id, object)) {
+            let valid = !waiver.approved_by.is_empty() && self.now < waiver.expires;
+            let counter = if valid { self.uses.get_mut(place) } else { self.missed.get_mut(place) };
+            if let Some(counter) = counter {
+                *counter += 1;
+            }
+            if valid {
+                return Some(waiver);
+            }
+        }
+        None
     }
 
     /// Each waiver with its state, how many findings it covered, and how many it would cover if it were valid.

@@ -428,7 +428,7 @@ fn properties<const N: usize>(all: [(&str, String); N]) -> Map<String, Json> {
 fn within(results: Vec<Found>, most: usize, audit: &Audit, api: Api) -> Vec<Json> {
     // What is around the results, and the result that says what was left out.
     const AROUND: usize = 1_500;
-    let sizes: Vec<usize> = results.iter().map(|found| found.json.to_string().len() + 1).collect();
+    let sizes: Vec<usize> = results.iter().map(|found| length(&found.json) + 1).collect();
     if sizes.iter().sum::<usize>() + AROUND <= most {
         return results.into_iter().map(|found| found.json).collect();
     }
@@ -454,6 +454,25 @@ fn within(results: Vec<Found>, most: usize, audit: &Audit, api: Api) -> Vec<Json
     let properties = properties([("truncated", left.to_string())]);
     kept.push(entry(audit, api, TOOL, "truncated", "", "warn", false, &message, properties));
     kept
+}
+
+/// The length of a value in bytes of JSON, which are not made for it.
+fn length(value: &Json) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting cannot fail, and a value is JSON.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 fn assemble(
