@@ -33,6 +33,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/*
+Whether a section of the values is switched on, which it is unless it says otherwise: `helm upgrade --reuse-values` takes the values of the
+installed release and none of the chart's, so that a section that is younger than the release is not there.
+*/}}
+{{- define "banyan.on" -}}
+{{- if dig "enabled" true (default dict .) }}on{{ end }}
+{{- end }}
+
 {{- define "banyan.image" -}}
 {{- $image := .Values.image }}
 {{- $repository := $image.repository }}

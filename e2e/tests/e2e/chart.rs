@@ -20,6 +20,7 @@ use crate::world::{Test, World};
 pub fn tests() -> Vec<Test> {
     tests![
         each_rendering_of_the_chart_passes_helm_and_the_api_server,
+        the_values_of_an_older_release_render_as_the_defaults_do,
         the_schema_of_the_values_refuses_what_is_wrong_and_says_where,
         the_deployment_runs_the_operator_as_its_command_line_is,
         the_rules_and_their_tests_pass_promtool,
@@ -105,8 +106,8 @@ fn variants() -> [(&'static str, Value); 3] {
     });
     let off = json!({ "enabled": false });
     let nothing = json!({
-        "replicas": 1, "crds": { "install": false }, "freezeGrowth": off, "waivers": off, "podDisruptionBudget": off,
-        "administrators": off, "networkPolicy": off, "serviceMonitor": off, "prometheusRule": off, "dashboard": off, "resources": {},
+        "replicas": 1, "crds": { "install": false }, "freezeGrowth": off, "holdBatch": off, "waivers": off, "parametersInUse": off,
+        "podDisruptionBudget": off, "administrators": off, "networkPolicy": off, "serviceMonitor": off, "prometheusRule": off, "dashboard": off, "resources": {},
     });
     [("default", json!({})), ("everything", everything), ("nothing", nothing)]
 }
@@ -185,8 +186,10 @@ async fn each_rendering_of_the_chart_passes_helm_and_the_api_server(world: World
             ("NetworkPolicy", 1),
             ("ServiceMonitor", 1),
             ("PrometheusRule", 1),
-            // Of frozen sites, and of Waivers.
-            ("ValidatingAdmissionPolicy", 2),
+            // Of frozen sites, of Waivers, and the one that keeps parameters read.
+            ("ValidatingAdmissionPolicy", 3),
+            // Of held sites, of who wrote a Waiver, and the same.
+            ("MutatingAdmissionPolicy", 3),
         ];
         for (kind, whole) in optional {
             let wanted = if name == "nothing" { 0 } else { whole };
@@ -251,6 +254,69 @@ async fn each_rendering_of_the_chart_passes_helm_and_the_api_server(world: World
     Ok(())
 }
 
+/// The values of the first chart, which every release has: each section with what was in it. Where nothing is named, it is one value.
+const FIRST: [(&str, &[&str]); 23] = [
+    ("replicas", &[]),
+    ("image", &["registry", "repository", "tag", "digest", "pullPolicy", "pullSecrets"]),
+    ("nameOverride", &[]),
+    ("fullnameOverride", &[]),
+    ("crds", &["install"]),
+    ("enforcement", &["enabled"]),
+    ("freezeGrowth", &["enabled", "exemptNamespaces"]),
+    ("leaseDuration", &[]),
+    ("logLevel", &[]),
+    ("extraArgs", &[]),
+    ("serviceAccount", &["name", "annotations"]),
+    ("resources", &[]),
+    ("podAnnotations", &[]),
+    ("podLabels", &[]),
+    ("nodeSelector", &[]),
+    ("tolerations", &[]),
+    ("affinity", &[]),
+    ("priorityClassName", &[]),
+    ("podDisruptionBudget", &["enabled", "minAvailable"]),
+    ("networkPolicy", &["enabled", "apiServerPorts", "prometheusPorts", "metricsFrom"]),
+    ("serviceMonitor", &["enabled", "interval", "labels"]),
+    ("prometheusRule", &["enabled", "labels"]),
+    ("dashboard", &["enabled", "labels", "annotations"]),
+];
+
+/// `helm upgrade --reuse-values` takes the values of the installed release and none of the chart's own, so that what was added since is not
+/// there.
+async fn the_values_of_an_older_release_render_as_the_defaults_do(_: World) -> Result<()> {
+    let values: Value = serde_yaml::from_str(&std::fs::read_to_string(path("charts/banyan/values.yaml"))?)?;
+    let mut older = json!({});
+    let mut added = Vec::new();
+    for (key, section) in values.as_object().context("no values")? {
+        match FIRST.iter().find(|(first, _)| first == key) {
+            Some((_, [])) => {}
+            Some((_, had)) => {
+                for name in section.as_object().into_iter().flat_map(|section| section.keys()) {
+                    if !had.contains(&name.as_str()) {
+                        older[key][name] = Value::Null;
+                        added.push(format!("{key}.{name}"));
+                    }
+                }
+            }
+            None => {
+                older[key] = Value::Null;
+                added.push(key.clone());
+            }
+        }
+    }
+    ensure!(added.contains(&"prometheusRule.runbookBase".to_owned()) && added.len() > 7, "only {added:?}");
+    let (_, rendered) = render("the values of an older release", &older).await?;
+    let (_, wanted) = render("the chart's own values", &json!({})).await?;
+    for document in &wanted {
+        ensure!(
+            rendered.contains(document),
+            "without {added:?} there is another rendering than {document:#}"
+        );
+    }
+    ensure!(rendered.len() == wanted.len(), "without {added:?} there are {} objects", rendered.len());
+    Ok(())
+}
+
 /// Whether a selector by labels picks what has these labels.
 fn selects(selector: &Value, labels: &Value) -> bool {
     let wanted = selector.as_object().filter(|wanted| !wanted.is_empty());
@@ -281,6 +347,7 @@ async fn the_schema_of_the_values_refuses_what_is_wrong_and_says_where(_: World)
         ("leaseDuration=1s", "/leaseDuration"),
         ("holdBatch.enabled=perhaps", "/holdBatch/enabled"),
         ("waivers.enabled=perhaps", "/waivers/enabled"),
+        ("parametersInUse.enabled=perhaps", "/parametersInUse/enabled"),
         ("baseline.readSecrets=perhaps", "/baseline/readSecrets"),
         ("reports.installCRDs=perhaps", "/reports/installCRDs"),
         ("prometheusRule.runbookBase=runbooks/", "/prometheusRule/runbookBase"),

@@ -132,6 +132,7 @@ async fn broken_and_mended(stage: &Stage) -> Result<()> {
     metric(&operator, "policies", 0.0).await?;
     mended(stage).await?;
     metric(&operator, "policies", 1.0).await?;
+    parameters_unkept(stage).await?;
     waivers_unguarded(stage).await?;
     mended(stage).await?;
 
@@ -188,6 +189,22 @@ async fn broken_and_mended(stage: &Stage) -> Result<()> {
         failing(&all, "lease").map(|_| Some(()))
     })
     .await
+}
+
+/// Nothing is lost yet, as long as other policies with parameters are bound.
+async fn parameters_unkept(stage: &Stage) -> Result<()> {
+    let bindings: Api<MutatingAdmissionPolicyBinding> = Api::all(stage.plane.client());
+    bindings.delete("banyan-parameters-in-use", &DeleteParams::default()).await?;
+    let all = found(stage, 0).await?;
+    let policies = all.iter().find(|found| found["check"] == "policies").context("nothing about policies")?;
+    let objects = json!(["MutatingAdmissionPolicyBinding banyan-parameters-in-use"]);
+    ensure!(
+        policies["verdict"] == "warn"
+            && policies["found"] == "parametersUnkept"
+            && policies["objects"] == objects,
+        "{policies}"
+    );
+    Ok(())
 }
 
 /// Without the policy that records authors, nobody can say who may approve; so no Waiver is taken.

@@ -38,6 +38,7 @@ mod leader;
 mod offline;
 mod outbound;
 mod page;
+mod parameters;
 mod plans;
 mod quiet;
 mod references;
@@ -102,6 +103,7 @@ fn all() -> Vec<Test> {
         offline::tests(),
         gitops::tests(),
         health::tests(),
+        parameters::tests(),
         plans::tests(),
         quiet::tests(),
         leader::tests(),

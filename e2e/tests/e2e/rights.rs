@@ -27,7 +27,7 @@ pub fn tests() -> Vec<Test> {
 type Right = (&'static str, &'static str, &'static [&'static str], &'static str, &'static [&'static str]);
 
 /// Everything that the operator does beside reading what packs judge, and why.
-const NEEDED: [Right; 20] = [
+const NEEDED: [Right; 22] = [
     // Its own resources; a patch sets and clears the finalizer.
     ("", "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
     ("", "banyan.dev", &["datacenters/status"], "", &["patch"]),
@@ -79,6 +79,21 @@ const NEEDED: [Right; 20] = [
         "admissionregistration.k8s.io",
         &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
         "banyan-waiver-approval",
+        &["get"],
+    ),
+    // Whether parameters of policies stay read.
+    (
+        "",
+        "admissionregistration.k8s.io",
+        &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        "banyan-parameters-in-use",
+        &["get"],
+    ),
+    (
+        "",
+        "admissionregistration.k8s.io",
+        &["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"],
+        "banyan-parameters-in-use",
         &["get"],
     ),
     // Ledgers and marks of frozen sites; credentials that specs name.

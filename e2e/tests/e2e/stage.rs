@@ -49,31 +49,6 @@ pub const LOANS: &str = "banyan.dev/loan-";
 
 /// How long the operator may take to come to what it must: a back-fill of two months and a few writes.
 pub const LIMIT: Duration = Duration::from_secs(30);
-/// A policy that matches nothing and has `ConfigMaps` as parameters.
-///
-/// When the last policy with such parameters loses its binding, the API server (`policy_source.go` of its admission plugins, to 1.37) stops the informer
-/// that it reads them by, and does not start it again: from then on no policy knows of a `ConfigMap` that comes or changes, until the API server
-/// starts anew. A test takes the binding of the chart's policy away and gives it back; with this one beside it, what the others hold stays held.
-const PARAMETERS_IN_USE: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: { name: parameters-in-use }
-spec:
-  failurePolicy: Ignore
-  paramKind: { apiVersion: v1, kind: ConfigMap }
-  matchConstraints:
-    resourceRules:
-    - { apiGroups: [nothing.example], apiVersions: ['*'], operations: [CREATE], resources: [nothings] }
-  validations: [{ expression: 'true' }]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: { name: parameters-in-use }
-spec:
-  policyName: parameters-in-use
-  paramRef: { name: parameters-in-use, namespace: banyan-system, parameterNotFoundAction: Allow }
-  validationActions: [Audit]
-";
 
 /// The sites whose readings there are. Any number of `DataCenters` may be metered by one of them.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +89,6 @@ impl Stage {
         let (plane, prometheus) = tokio::try_join!(ControlPlane::start(options), readings())?;
         chart::install(&plane, &json!({})).await?;
         plane.create_namespace(BATCH).await?;
-        plane.apply(PARAMETERS_IN_USE).await?;
         Ok(Self { plane, prometheus })
     }
 

@@ -103,6 +103,8 @@ impl Scene {
             "MutatingAdmissionPolicyBinding banyan-hold-batch",
             "ValidatingAdmissionPolicy banyan-waiver-approval",
             "MutatingAdmissionPolicyBinding banyan-waiver-author",
+            "ValidatingAdmissionPolicyBinding banyan-parameters-in-use",
+            "MutatingAdmissionPolicy banyan-parameters-in-use",
             "DataCenter gulou",
             "ConfigMap banyan-system/banyan-ledger-gulou",
             "Waiver camera",
@@ -181,7 +183,7 @@ impl Scene {
         let whole = cli(&kubeconfig, &args).await?;
         ensure!(whole.status.code() == Some(0), "{}\n{}", whole.stdout, whole.stderr);
         let writes = proxy.writes().len();
-        // Two marks, two loans, a baseline's policy and binding, four policies, the status, the finalizer, the scale.
+        // Two marks, two loans, a baseline's policy and binding, the chart's policies and bindings, the status, the finalizer, the scale.
         ensure!(writes >= 13, "{writes} writes are fewer than there are steps");
         for write in 1..=writes {
             self.take().await?;

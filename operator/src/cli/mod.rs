@@ -126,7 +126,7 @@ pub fn main() -> ExitCode {
             Command::Status(args) => status::run(args, lang).await,
             Command::Explain(args) => explain::run(args, lang).await,
             Command::Energy(args) => energy::run(args, lang).await,
-            Command::Doctor(args) => doctor::run(args, lang).await,
+            Command::Doctor(args) => Box::pin(doctor::run(args, lang)).await,
             Command::Audit(args) => Box::pin(audit::run(args, lang)).await,
             Command::Collect(args) => Box::pin(collect::run(args, lang)).await,
             Command::Evidence(args) => Box::pin(evidence::run(args, lang)).await,

@@ -65,6 +65,10 @@ pub struct Policies {
     pub author: (bool, bool),
     /// The policy that holds Waivers to four eyes, and its binding.
     pub approval: (bool, bool),
+    /// What keeps validating policies' parameters read: policy and binding.
+    pub validating_parameters: (bool, bool),
+    /// What keeps mutating policies' parameters read: policy and binding.
+    pub mutating_parameters: (bool, bool),
 }
 
 /// The operator's Deployment.

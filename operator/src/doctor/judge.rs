@@ -152,16 +152,14 @@ fn lease(found: Option<&Lease>) -> (Verdict, Finding) {
 }
 
 fn policies(found: Policies, freeze_growth: Option<bool>) -> Vec<(Verdict, Finding)> {
+    const VALIDATING: [&str; 2] = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    const MUTATING: [&str; 2] = ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"];
     let missing = |(policy, binding): (bool, bool), kinds: [&str; 2], name: &str| -> Vec<String> {
         let lacking = [(policy, kinds[0]), (binding, kinds[1])];
         lacking.into_iter().filter(|(there, _)| !there).map(|(_, kind)| format!("{kind} {name}")).collect()
     };
     let mut all = Vec::new();
-    let freeze = missing(
-        found.freeze,
-        ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
-        super::look::FREEZE_POLICY,
-    );
+    let freeze = missing(found.freeze, VALIDATING, super::look::FREEZE_POLICY);
     let action = "FreezeGrowth";
     match (freeze_growth, freeze.len()) {
         (Some(false), 2) => all.push((Verdict::Pass, Finding::PolicyLeftOut { action })),
@@ -170,11 +168,7 @@ fn policies(found: Policies, freeze_growth: Option<bool>) -> Vec<(Verdict, Findi
         (_, 1..) => all.push((Verdict::Fail, Finding::PolicyMissing { objects: freeze, action })),
         _ => {}
     }
-    let hold = missing(
-        found.hold,
-        ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"],
-        super::look::HOLD_POLICY,
-    );
+    let hold = missing(found.hold, MUTATING, super::look::HOLD_POLICY);
     let action = "HoldBatch";
     match hold.len() {
         0 => {}
@@ -182,19 +176,17 @@ fn policies(found: Policies, freeze_growth: Option<bool>) -> Vec<(Verdict, Findi
         2 => all.push((Verdict::Warn, Finding::PolicyLeftOut { action })),
         _ => all.push((Verdict::Fail, Finding::PolicyMissing { objects: hold, action })),
     }
-    let mut waivers = missing(
-        found.author,
-        ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"],
-        super::look::AUTHOR_POLICY,
-    );
-    waivers.extend(missing(
-        found.approval,
-        ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
-        super::look::APPROVAL_POLICY,
-    ));
+    let mut waivers = missing(found.author, MUTATING, super::look::AUTHOR_POLICY);
+    waivers.extend(missing(found.approval, VALIDATING, super::look::APPROVAL_POLICY));
     if !waivers.is_empty() {
         // Whatever else there is: an approval is then anybody's who may change Waivers.
         all.push((Verdict::Fail, Finding::WaiversUnguarded { objects: waivers }));
+    }
+    let mut parameters = missing(found.validating_parameters, VALIDATING, super::look::PARAMETERS_POLICY);
+    parameters.extend(missing(found.mutating_parameters, MUTATING, super::look::PARAMETERS_POLICY));
+    if !parameters.is_empty() {
+        // Nothing is lost as long as another policy with parameters stays bound.
+        all.push((Verdict::Warn, Finding::ParametersUnkept { objects: parameters }));
     }
     if all.is_empty() {
         all.push((Verdict::Pass, Finding::PoliciesInPlace));
@@ -302,10 +294,19 @@ mod tests {
         assert_eq!(lease(None).0, Verdict::Fail);
     }
 
+    const IN_PLACE: Policies = Policies {
+        freeze: (true, true),
+        hold: (true, true),
+        author: (true, true),
+        approval: (true, true),
+        validating_parameters: (true, true),
+        mutating_parameters: (true, true),
+    };
+
     #[test]
     fn a_policy_without_its_binding_fails_and_one_that_was_left_out_is_known() {
         let all = |freeze, hold, flag| {
-            policies(Policies { freeze, hold, author: (true, true), approval: (true, true) }, flag)
+            policies(Policies { freeze, hold, ..IN_PLACE }, flag)
                 .into_iter()
                 .map(|(verdict, _)| verdict)
                 .collect::<Vec<_>>()
@@ -330,7 +331,7 @@ mod tests {
             (both, (false, true), 1),
             ((false, false), (false, false), 4),
         ] {
-            let found = policies(Policies { freeze: both, hold: both, author, approval }, Some(true));
+            let found = policies(Policies { author, approval, ..IN_PLACE }, Some(true));
             match (&found[0], lacking) {
                 ((Verdict::Pass, Finding::PoliciesInPlace), 0) => {}
                 ((Verdict::Fail, Finding::WaiversUnguarded { objects }), lacking) => {
@@ -339,6 +340,19 @@ mod tests {
                 (other, _) => panic!("{other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_keeps_parameters_read_warns_as_long_as_nothing_is_lost() {
+        let unkept = Policies { mutating_parameters: (true, false), ..IN_PLACE };
+        let objects = vec!["MutatingAdmissionPolicyBinding banyan-parameters-in-use".to_owned()];
+        assert_eq!(policies(unkept, Some(true)), [(Verdict::Warn, Finding::ParametersUnkept { objects })]);
+        let absent = Policies { validating_parameters: (false, false), ..unkept };
+        let found = policies(absent, Some(true));
+        assert!(
+            matches!(&found[..], [(Verdict::Warn, Finding::ParametersUnkept { objects })] if objects.len() == 3),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub const HOLD_POLICY: &str = "banyan-hold-batch";
 pub const AUTHOR_POLICY: &str = "banyan-waiver-author";
 /// Name of the policy that holds Waivers to four eyes, and of its binding.
 pub const APPROVAL_POLICY: &str = "banyan-waiver-approval";
+/// Name of the policies that match nothing and keep the API server reading parameters, one of each kind, and of their bindings.
+pub const PARAMETERS_POLICY: &str = "banyan-parameters-in-use";
 /// Name of the lease.
 const LEASE: &str = "banyan";
 /// Questions that are asked at once.
@@ -243,6 +245,14 @@ pub async fn policies(client: &Client) -> Answer<Policies> {
         approval: (
             there!(ValidatingAdmissionPolicy, APPROVAL_POLICY),
             there!(ValidatingAdmissionPolicyBinding, APPROVAL_POLICY),
+        ),
+        validating_parameters: (
+            there!(ValidatingAdmissionPolicy, PARAMETERS_POLICY),
+            there!(ValidatingAdmissionPolicyBinding, PARAMETERS_POLICY),
+        ),
+        mutating_parameters: (
+            there!(MutatingAdmissionPolicy, PARAMETERS_POLICY),
+            there!(MutatingAdmissionPolicyBinding, PARAMETERS_POLICY),
         ),
     })
 }

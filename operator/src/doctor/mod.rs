@@ -203,6 +203,11 @@ pub enum Finding {
         /// Kind and name.
         objects: Vec<String>,
     },
+    /// An object of the policies that keep the API server reading parameters is missing.
+    ParametersUnkept {
+        /// Kind and name.
+        objects: Vec<String>,
+    },
     /// What is scraped and alerted by is there.
     Monitored,
     /// The cluster has no Prometheus Operator.

@@ -44,7 +44,7 @@ pub fn needed() -> Vec<Right> {
 }
 
 /// What it needs beside what the packs read.
-const NEEDED: [Right; 20] = [
+const NEEDED: [Right; 22] = [
     right(Place::Cluster, "banyan.dev", &["datacenters"], "", &["get", "list", "watch", "patch"]),
     right(Place::Cluster, "banyan.dev", &["datacenters/status"], "", &["patch"]),
     right(Place::Cluster, "", &["nodes"], "", &["get", "list", "watch", "patch"]),
@@ -88,6 +88,20 @@ const NEEDED: [Right; 20] = [
         "admissionregistration.k8s.io",
         &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
         super::look::APPROVAL_POLICY,
+        &["get"],
+    ),
+    right(
+        Place::Cluster,
+        "admissionregistration.k8s.io",
+        &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        super::look::PARAMETERS_POLICY,
+        &["get"],
+    ),
+    right(
+        Place::Cluster,
+        "admissionregistration.k8s.io",
+        &["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"],
+        super::look::PARAMETERS_POLICY,
         &["get"],
     ),
     right(Place::Own, "", &["configmaps"], "", &["get", "list", "watch", "create", "patch", "delete"]),

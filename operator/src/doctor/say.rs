@@ -91,6 +91,9 @@ pub fn seen(lang: Lang, found: &Found) -> String {
         Finding::WaiversUnguarded { objects } => {
             t!(lang, "doctor-waivers-unguarded", objects = text(objects))
         }
+        Finding::ParametersUnkept { objects } => {
+            t!(lang, "doctor-parameters-unkept", objects = text(objects))
+        }
         Finding::Monitored => t!(lang, "doctor-monitored"),
         Finding::NotServed => t!(lang, "doctor-not-served"),
         Finding::MonitoringMissing { kinds } => {
@@ -134,7 +137,9 @@ pub fn remedy(lang: Lang, found: &Found) -> Option<String> {
         Finding::Skewed { .. } => t!(lang, "doctor-do-clock"),
         Finding::NobodyLeads { .. } | Finding::NotReady { .. } => t!(lang, "doctor-do-pods"),
         Finding::NoDeployment => t!(lang, "doctor-do-install"),
-        Finding::PolicyMissing { .. } | Finding::WaiversUnguarded { .. } => {
+        Finding::PolicyMissing { .. }
+        | Finding::WaiversUnguarded { .. }
+        | Finding::ParametersUnkept { .. } => {
             t!(lang, "doctor-do-upgrade-chart")
         }
         Finding::PolicyLeftOut { action: "HoldBatch" } => t!(lang, "doctor-do-hold-batch"),

@@ -52,15 +52,20 @@ pub fn policies() -> Vec<ObjectRef> {
     };
     let (freeze, hold) = (look::FREEZE_POLICY, look::HOLD_POLICY);
     let (author, approval) = (look::AUTHOR_POLICY, look::APPROVAL_POLICY);
+    let parameters = look::PARAMETERS_POLICY;
     vec![
         named(ApiResource::erase::<ValidatingAdmissionPolicyBinding>(&()), freeze),
         named(ApiResource::erase::<MutatingAdmissionPolicyBinding>(&()), hold),
         named(ApiResource::erase::<MutatingAdmissionPolicyBinding>(&()), author),
         named(ApiResource::erase::<ValidatingAdmissionPolicyBinding>(&()), approval),
+        named(ApiResource::erase::<ValidatingAdmissionPolicyBinding>(&()), parameters),
+        named(ApiResource::erase::<MutatingAdmissionPolicyBinding>(&()), parameters),
         named(ApiResource::erase::<ValidatingAdmissionPolicy>(&()), freeze),
         named(ApiResource::erase::<MutatingAdmissionPolicy>(&()), hold),
         named(ApiResource::erase::<MutatingAdmissionPolicy>(&()), author),
         named(ApiResource::erase::<ValidatingAdmissionPolicy>(&()), approval),
+        named(ApiResource::erase::<ValidatingAdmissionPolicy>(&()), parameters),
+        named(ApiResource::erase::<MutatingAdmissionPolicy>(&()), parameters),
     ]
 }
 

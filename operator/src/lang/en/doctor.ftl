@@ -56,6 +56,7 @@ doctor-policies = policies and bindings of FreezeGrowth, HoldBatch and Waivers a
 doctor-policy-missing = { $objects } is missing: { $action } is not carried out as the status says
 doctor-policy-left-out = the policy of { $action } is not part of this installation
 doctor-waivers-unguarded = { $objects } is missing: nobody sees to it that a Waiver is approved by somebody else than its author
+doctor-parameters-unkept = { $objects } is missing: once no policy with ConfigMaps as parameters is bound, API servers stop reading them until they start anew
 doctor-policy-unused = the policy of { $action } is there, but the operator was told that it is not, and refuses the action
 doctor-monitored = ServiceMonitor and PrometheusRule are there
 doctor-not-served = monitoring.coreos.com is not served: there is no Prometheus Operator

@@ -47,6 +47,7 @@ doctor-policies = FreezeGrowth、HoldBatch 与 Waiver 的策略及绑定均在
 doctor-policy-missing = 缺少 { $objects }：{ $action } 未能如 status 所示执行
 doctor-policy-left-out = 本次安装不含 { $action } 的策略
 doctor-waivers-unguarded = 缺少 { $objects }：无法保证 Waiver 由作者以外的人批准
+doctor-parameters-unkept = 缺少 { $objects }：一旦没有任何以 ConfigMap 为参数的策略处于绑定状态，API server 便不再读取这些参数，直至重启
 doctor-policy-unused = { $action } 的策略存在，但控制器被告知其不存在，因而拒绝该措施
 doctor-monitored = ServiceMonitor 与 PrometheusRule 均在
 doctor-not-served = 未提供 monitoring.coreos.com：没有 Prometheus Operator
