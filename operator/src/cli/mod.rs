@@ -68,7 +68,7 @@ enum Command {
     Plan(plan::Args),
     /// Check manifests without a cluster: schema and rules. Exit code 0: valid, 2: not.
     Validate(validate::Args),
-    /// Show the whole estate as a table.
+    /// Show the whole estate as tables: sites, security baselines, Waivers.
     Status(status::Args),
     /// Explain why a resource stands where it stands, and what would change it.
     Explain(explain::Args),

@@ -62,6 +62,17 @@ fn standing(waiver: &Waiver, now: Timestamp) -> Standing {
     }
 }
 
+/// The same as a word.
+pub fn state(waiver: &Waiver, now: Timestamp, lang: Lang) -> String {
+    match standing(waiver, now) {
+        Standing::Suspended => t!(lang, "waiver-suspended"),
+        Standing::State(WaiverState::Pending) => t!(lang, "waiver-pending"),
+        Standing::State(WaiverState::Active) => t!(lang, "waiver-active"),
+        Standing::State(WaiverState::Expired) => t!(lang, "waiver-expired"),
+        Standing::State(WaiverState::Unused) => t!(lang, "waiver-unused"),
+    }
+}
+
 pub async fn run(args: Args, lang: Lang) -> anyhow::Result<ExitCode> {
     let client = Client::try_default()
         .await
@@ -123,13 +134,7 @@ fn row(waiver: &Waiver, now: Timestamp, lang: Lang) -> Vec<String> {
     vec![
         waiver.name_any(),
         waiver.spec.baseline_name.to_string(),
-        match standing(waiver, now) {
-            Standing::Suspended => t!(lang, "waiver-suspended"),
-            Standing::State(WaiverState::Pending) => t!(lang, "waiver-pending"),
-            Standing::State(WaiverState::Active) => t!(lang, "waiver-active"),
-            Standing::State(WaiverState::Expired) => t!(lang, "waiver-expired"),
-            Standing::State(WaiverState::Unused) => t!(lang, "waiver-unused"),
-        },
+        state(waiver, now, lang),
         plain(&waiver.spec.expires.0),
         waiver.annotations().get(AUTHOR).map_or_else(dash, |author| plain(author)),
         waiver.spec.approval.as_ref().map_or_else(dash, |approval| plain(&approval.by)),

@@ -5,6 +5,8 @@ mod list;
 
 use std::{fmt::Write as _, process::ExitCode};
 
+pub(super) use list::state;
+
 use banyan_crds::v1alpha1::{WaiverMatch, WaiverSpec};
 use clap::Subcommand;
 
