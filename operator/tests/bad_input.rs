@@ -286,6 +286,23 @@ fn a_waiver_without_an_end() {
     assert!(ran.text().contains("waived by bounded"), "{}", ran.text());
 }
 
+#[test]
+fn a_waiver_that_is_suspended() {
+    let folder = folder();
+    let text = format!(
+        "apiVersion: banyan.dev/v1alpha1\nkind: Waiver\nmetadata: {{ name: aside }}\nspec:\n  suspend: true\n  controls: [{VERDICT}]\n  \
+         match: {{ namespaces: [shop] }}\n  reason: moved\n  expires: 2099-12-31T00:00:00Z\n  approval: {{ by: li.na }}\n"
+    );
+    let waived = |text: &str| {
+        fs::write(folder.path().join("waivers.yaml"), text).unwrap();
+        audit(folder.path(), &[&PACK[..], &["--waivers", "waivers.yaml", "in"]].concat())
+    };
+    let ran = waived(&text);
+    assert!(ran.text().contains("Suspended") && !ran.text().contains("waived by aside"), "{}", ran.text());
+    let counts = waived(&text.replace("  suspend: true\n", ""));
+    assert!(counts.text().contains("waived by aside"), "{}", counts.text());
+}
+
 /// What each kind of reader would take for something else than a text.
 const HOSTILE: [&str; 6] = [
     "<script>document.title='taken'</script>",

@@ -43,6 +43,7 @@ fn audit() -> Result<Audit> {
         ticket: "SEC-7".into(),
         expires: "2027-01-01T00:00:00Z".parse()?,
         approved_by: "li.na".into(),
+        suspended: false,
     };
     let keep = [Outcome::Pass, Outcome::Fail, Outcome::Error, Outcome::Unknown, Outcome::Skip];
     let mut work = Work::new(&compiled, Waivers::new(vec![waiver], now), &keep);

@@ -61,11 +61,7 @@ pub fn held(
             held.faults.push((format!("spec.enforcement.controls[{place}].id"), what));
         }
     }
-    let valid: Vec<Waiver> = waivers
-        .iter()
-        .filter(|waiver| !waiver.approved_by.is_empty() && now < waiver.expires)
-        .cloned()
-        .collect();
+    let valid: Vec<Waiver> = waivers.iter().filter(|waiver| waiver.is_valid(now)).cloned().collect();
     let mut except = EXCEPTED.to_vec();
     except.push(namespace);
     let selectors = scope::selectors(spec.scope.as_ref(), &except);

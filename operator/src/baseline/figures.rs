@@ -134,8 +134,9 @@ impl Figures {
             self.set(Id::Reports, api, *count as f64);
         }
         for waiver in &audit.waivers {
-            // One that nobody has approved ends nothing.
-            if waiver.state != WaiverState::Pending && !waiver.approved_by.is_empty() {
+            // One that nobody has approved, or that is set aside, ends nothing.
+            let idle = matches!(waiver.state, WaiverState::Pending | WaiverState::Suspended);
+            if !idle && !waiver.approved_by.is_empty() {
                 self.set(Id::WaiverExpires, waiver.name.clone(), waiver.expires.as_second() as f64);
             }
             let uses = if now < waiver.expires { waiver.uses } else { 0 };

@@ -548,8 +548,7 @@ fn said_of(
         .reports
         .as_ref()
         .map_or((Vec::new(), Vec::new()), |reports| (reports.apis.clone(), reports.keep.clone()));
-    let valid: Vec<&Given> =
-        given.iter().filter(|waiver| !waiver.approved_by.is_empty() && now < waiver.expires).collect();
+    let valid: Vec<&Given> = given.iter().filter(|waiver| waiver.is_valid(now)).collect();
     let clauses: Vec<(&String, bool)> =
         audit.controls.iter().map(|control| (&control.id, control.scored)).collect();
     let basis = format!("{valid:?} {:?} {apis:?} {keep:?} {clauses:?}", spec.scope);

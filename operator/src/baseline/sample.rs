@@ -91,6 +91,7 @@ pub(super) fn waiver(name: &str, expires: &str, approved_by: &str) -> Waiver {
         ticket: String::new(),
         expires: at(expires),
         approved_by: approved_by.to_owned(),
+        suspended: false,
     }
 }
 

@@ -21,15 +21,11 @@ pub const IN_FORCE: &str = "InForce";
 /// The longest time until it is looked again.
 const LOOK_AGAIN: Duration = Duration::from_hours(1);
 
-/// A Waiver in the terms of the engine. One that is suspended is taken as one that nobody has approved: it covers nothing.
+/// A Waiver in the terms of the engine.
 pub fn read(waiver: &Waiver) -> Result<verdict::Waiver, WaiverFault> {
     let manifest = serde_json::to_value(waiver)
         .map_err(|error| WaiverFault { path: "spec".to_owned(), reason: error.to_string() })?;
-    let mut read = verdict::Waiver::read(&manifest)?;
-    if waiver.spec.suspend {
-        read.approved_by.clear();
-    }
-    Ok(read)
+    verdict::Waiver::read(&manifest)
 }
 
 /// Decides the status of a Waiver. `line` is what the last audit says of it, none before there is any; `unknown_controls` are those of its
@@ -96,7 +92,8 @@ impl Told<'_> {
 
     /// Where it stands; none where it counts, and no audit has told yet whether for anything.
     fn state(&self) -> Option<WaiverState> {
-        let approved = self.read.as_ref().is_ok_and(|read| !read.approved_by.is_empty());
+        // One that is suspended covers as little as one that nobody has approved.
+        let approved = self.read.as_ref().is_ok_and(|read| !read.approved_by.is_empty() && !read.suspended);
         if self.expired() {
             return Some(WaiverState::Expired);
         }
@@ -295,7 +292,7 @@ mod tests {
         );
         assert!(plan.status.conditions[1].message.contains("banyan waiver approve w"));
         let suspended = waiver(&json!({"suspend": true}));
-        assert_eq!(read(&suspended).unwrap().approved_by, "");
+        assert!(read(&suspended).unwrap().suspended);
         let plan = judged(&suspended, &[pod("bad", true)], NOW);
         assert_eq!(
             told(&plan),

@@ -115,6 +115,7 @@ fn a_waiver_carries_its_expiry() {
         ticket: "t".into(),
         expires: "2027-01-31T00:00:00Z".parse().unwrap(),
         approved_by: "b".into(),
+        suspended: false,
     };
     let body = "match: {kinds: [Service]}\nexpression: has(object.spec)\nmessage: \"'x'\"\n";
     let (with, _) = policy(body, std::slice::from_ref(&waiver)).unwrap();
@@ -124,8 +125,9 @@ fn a_waiver_carries_its_expiry() {
         "{text}"
     );
     assert!(text.contains("request.namespace in [\"a\"]") && text.contains("startsWith(\"x-\")"), "{text}");
-    // Not yet approved, or for another control: as if it were not there.
+    // Not yet approved, set aside, or for another control: as if it were not there.
     for waiver in [
+        Waiver { suspended: true, ..waiver.clone() },
         Waiver { approved_by: String::new(), ..waiver.clone() },
         Waiver { controls: vec!["d".into()], ..waiver },
     ] {

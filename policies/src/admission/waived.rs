@@ -10,7 +10,7 @@ use crate::verdict::Waiver;
 pub(super) fn expression(control: &str, waivers: &[Waiver]) -> Option<String> {
     let each: Vec<String> = waivers
         .iter()
-        .filter(|waiver| waiver.controls.iter().any(|id| id == control) && !waiver.approved_by.is_empty())
+        .filter(|waiver| waiver.controls.iter().any(|id| id == control) && !waiver.approved_by.is_empty() && !waiver.suspended)
         .map(|waiver| {
             let mut terms = vec![format!(
                 "(request.operation != 'CREATE' || (has(object.metadata.creationTimestamp) && timestamp(object.metadata.creationTimestamp) < timestamp({})))",

@@ -140,8 +140,9 @@ fn an_attestation_is_valid_to_the_end_of_its_day_in_china() {
 #[test]
 fn a_waiver_without_an_end_or_for_everything_is_none() {
     let good = serde_json::json!({"apiVersion": "banyan.dev/v1alpha1", "kind": "Waiver", "metadata": {"name": "w"}, "spec": {
-        "baselineName": "city", "controls": ["c"], "match": {"names": ["x-*"]}, "reason": "r", "ticket": "t", "expires": "2027-01-31T00:00:00Z", "approval": {"by": "b"}}});
-    assert_eq!(Waiver::read(&good).unwrap().approved_by, "b");
+        "baselineName": "city", "controls": ["c"], "match": {"names": ["x-*"]}, "reason": "r", "ticket": "t", "expires": "2027-01-31T00:00:00Z", "suspend": true, "approval": {"by": "b"}}});
+    let read = Waiver::read(&good).unwrap();
+    assert_eq!((read.approved_by.as_str(), read.suspended), ("b", true));
     for (pointer, value, says) in [
         ("/spec/expires", serde_json::Value::Null, "spec.expires: is missing"),
         ("/spec/expires", "tomorrow".into(), "spec.expires: is no instant"),
@@ -150,6 +151,7 @@ fn a_waiver_without_an_end_or_for_everything_is_none() {
         ("/spec/controls", serde_json::json!([3]), "spec.controls: is no list of texts"),
         ("/spec/reason", " ".into(), "spec.reason: is empty"),
         ("/spec/ticket", 7.into(), "spec.ticket: is no text"),
+        ("/spec/suspend", "yes".into(), "spec.suspend: is neither true nor false"),
     ] {
         let mut bad = good.clone();
         *bad.pointer_mut(pointer).unwrap() = value;
@@ -158,7 +160,7 @@ fn a_waiver_without_an_end_or_for_everything_is_none() {
     }
 }
 
-/// A waiver covers until its instant and not from it on; one that nobody approved covers nothing.
+/// A waiver covers until its instant and not from it on; one that nobody approved, or that is suspended, covers nothing.
 #[test]
 fn a_waiver_covers_while_it_is_valid() {
     use crate::engine::{Finding, ObjectRef, Outcome, Place};
@@ -173,7 +175,9 @@ fn a_waiver_covers_while_it_is_valid() {
         reason: "r".into(),
         ticket: "t".into(),
         expires: "2027-01-31T00:00:00Z".parse().unwrap(),
-        approved_by: approved.into(),
+        // Suspended, it keeps its approval.
+        approved_by: approved.trim_start_matches("suspended ").into(),
+        suspended: approved.starts_with("suspended"),
     };
     let object = |namespace: &str, name: &str| ObjectRef {
         namespace: namespace.into(),
@@ -185,6 +189,24 @@ fn a_waiver_covers_while_it_is_valid() {
         ("b", "2027-01-30T23:59:59Z", object("a", "x-1"), Outcome::Skip, WaiverState::Active, 1, 0),
         ("b", "2027-01-31T00:00:00Z", object("a", "x-1"), Outcome::Fail, WaiverState::Expired, 0, 1),
         ("", "2027-01-30T00:00:00Z", object("a", "x-1"), Outcome::Fail, WaiverState::Pending, 0, 1),
+        (
+            "suspended b",
+            "2027-01-30T00:00:00Z",
+            object("a", "x-1"),
+            Outcome::Fail,
+            WaiverState::Suspended,
+            0,
+            1,
+        ),
+        (
+            "suspended b",
+            "2027-01-31T00:00:00Z",
+            object("a", "x-1"),
+            Outcome::Fail,
+            WaiverState::Expired,
+            0,
+            1,
+        ),
         ("b", "2027-01-30T00:00:00Z", object("b", "x-1"), Outcome::Fail, WaiverState::Unused, 0, 0),
         ("b", "2027-01-30T00:00:00Z", object("a", "y"), Outcome::Fail, WaiverState::Unused, 0, 0),
     ] {

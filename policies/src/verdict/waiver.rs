@@ -27,6 +27,8 @@ pub struct Waiver {
     pub expires: Timestamp,
     /// Who approved it; nobody has yet while this is empty.
     pub approved_by: String,
+    /// It covers nothing while this is set.
+    pub suspended: bool,
 }
 
 /// Why a manifest is no waiver, with the path of the field.
@@ -86,7 +88,12 @@ impl Waiver {
                 .and_then(|text| text.parse().ok())
                 .ok_or_else(|| fault("spec.expires", "is no instant such as 2027-01-31T00:00:00Z"))?,
         };
+        let suspended = match &spec["suspend"] {
+            Json::Null => false,
+            value => value.as_bool().ok_or_else(|| fault("spec.suspend", "is neither true nor false"))?,
+        };
         Ok(Self {
+            suspended,
             name: text("metadata.name", &manifest["metadata"]["name"])?,
             ticket: text("spec.ticket", &spec["ticket"])?,
             approved_by: text("spec.approval.by", &spec["approval"]["by"])?,
@@ -103,6 +110,8 @@ impl Waiver {
 /// What a waiver is worth at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WaiverState {
+    /// It was set aside; it covers nothing.
+    Suspended,
     /// Nobody has approved it; it covers nothing.
     Pending,
     /// It covers something.
@@ -114,6 +123,12 @@ pub enum WaiverState {
 }
 
 impl Waiver {
+    /// Whether it counts at an instant: somebody has approved it, it is not set aside, and its time is not over.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        !self.suspended && !self.approved_by.is_empty() && now < self.expires
+    }
+
     fn covers(&self, control: &str, object: &ObjectRef) -> bool {
         let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|entry| entry == value);
         let named = self.names.is_empty()
@@ -159,7 +174,7 @@ impl Waivers {
     pub fn cover(&mut self, compiled: &Compiled, object: &ObjectRef, control: usize) -> Option<&Waiver> {
         let id = &compiled.controls.get(control)?.control.id;
         for (place, waiver) in self.all.iter().enumerate().filter(|(_, waiver)| waiver.covers(id, object)) {
-            let valid = !waiver.approved_by.is_empty() && self.now < waiver.expires;
+            let valid = waiver.is_valid(self.now);
             let counter = if valid { self.uses.get_mut(place) } else { self.missed.get_mut(place) };
             if let Some(counter) = counter {
                 *counter += 1;
@@ -176,6 +191,7 @@ impl Waivers {
         self.all.iter().zip(self.uses.iter().zip(&self.missed)).map(|(waiver, (uses, missed))| {
             let state = match () {
                 () if self.now >= waiver.expires => WaiverState::Expired,
+                () if waiver.suspended => WaiverState::Suspended,
                 () if waiver.approved_by.is_empty() => WaiverState::Pending,
                 () if *uses == 0 => WaiverState::Unused,
                 () => WaiverState::Active,

@@ -58,6 +58,7 @@ fn audit(compiled: &Compiled, objects: &[Json], input: &Input) -> Audit {
         ticket: "SEC-7".into(),
         expires: "2027-01-01T00:00:00Z".parse().unwrap(),
         approved_by: "li.na".into(),
+        suspended: false,
     };
     let keep = [Outcome::Fail, Outcome::Error, Outcome::Unknown, Outcome::Skip];
     let mut work = Work::new(compiled, Waivers::new(vec![waiver], now()), &keep);

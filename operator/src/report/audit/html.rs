@@ -360,7 +360,7 @@ fn waivers(audit: &Audit, lang: Lang) -> Vec<Waiver> {
                 WaiverState::Active => "met",
                 WaiverState::Pending => "due",
                 WaiverState::Expired => "missed",
-                WaiverState::Unused => "unknown",
+                WaiverState::Suspended | WaiverState::Unused => "unknown",
             },
             expires: words::instant(waiver.expires),
             controls: shown(&waiver.controls.join(", ")),

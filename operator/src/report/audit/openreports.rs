@@ -141,6 +141,7 @@ pub fn clauses_report(audit: &Audit, api: Api, name: &str) -> Json {
             WaiverState::Active => ("pass", "is in force"),
             WaiverState::Unused => ("warn", "covers nothing"),
             WaiverState::Pending => ("warn", "has not been approved and covers nothing"),
+            WaiverState::Suspended => ("warn", "is suspended and covers nothing"),
             WaiverState::Expired => ("fail", "has expired and covers nothing"),
         };
         let properties = properties([

@@ -270,7 +270,7 @@ fn risks(view: &View<'_>) -> Vec<Json> {
         let status = match waiver.state {
             WaiverState::Pending => "deviation-requested",
             WaiverState::Active | WaiverState::Unused => "deviation-approved",
-            WaiverState::Expired => "open",
+            WaiverState::Suspended | WaiverState::Expired => "open",
         };
         json!({
             "uuid": id(&["waiver", &waiver.name]),

@@ -60,6 +60,7 @@ pub fn waiver(lang: Lang, state: WaiverState) -> String {
         WaiverState::Pending => t!(lang, "audit-waiver-pending"),
         WaiverState::Active => t!(lang, "audit-waiver-active"),
         WaiverState::Expired => t!(lang, "audit-waiver-expired"),
+        WaiverState::Suspended => t!(lang, "waiver-suspended"),
         WaiverState::Unused => t!(lang, "audit-waiver-unused"),
     }
 }

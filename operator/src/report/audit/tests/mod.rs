@@ -235,6 +235,7 @@ fn waiver(name: &str, controls: &[&str], namespaces: &[&str], expires: &str, app
         ticket: HOSTILE[1].to_owned(),
         expires: expires.parse().unwrap(),
         approved_by: approved_by.to_owned(),
+        suspended: false,
     }
 }
 
