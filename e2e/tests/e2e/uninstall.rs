@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use banyan_crds::v1alpha1::Action;
+use banyan_crds::v1alpha1::{Action, SecurityBaseline, Waiver};
 use banyan_e2e::chart::{self, NAMESPACE};
 use banyan_e2e::controlplane::{ControlPlane, Options};
 use banyan_e2e::operator::{Operator, OperatorOptions, cli, program};
@@ -15,6 +15,7 @@ use banyan_e2e::proxy::{Proxy, Side, Trap};
 use banyan_e2e::wait::until;
 use banyan_e2e::{dirs, operator};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -183,8 +184,8 @@ impl Scene {
         let whole = cli(&kubeconfig, &args).await?;
         ensure!(whole.status.code() == Some(0), "{}\n{}", whole.stdout, whole.stderr);
         let writes = proxy.writes().len();
-        // Two marks, two loans, a baseline's policy and binding, the chart's policies and bindings, the status, the finalizer, the scale.
-        ensure!(writes >= 13, "{writes} writes are fewer than there are steps");
+        // Two marks, two loans, a baseline's policy and binding, the chart's policies and bindings, three statuses, the finalizer, the scale.
+        ensure!(writes >= 15, "{writes} writes are fewer than there are steps");
         for write in 1..=writes {
             self.take().await?;
             proxy.reset();
@@ -285,7 +286,17 @@ impl Scene {
         let nightly = stage.cron_jobs().get("nightly").await?;
         let node = stage.nodes().get("gulou-1").await?;
         let site = stage.sites().get(SITE).await?;
+        let left = |conditions: Option<Vec<Condition>>| {
+            let uninstalled = |one: &Condition| one.type_ == "Ready" && one.reason == "Uninstalled";
+            (!conditions.is_some_and(|all| all.iter().any(uninstalled))).then_some("is looked after")
+        };
+        let baselines: Api<SecurityBaseline> = Api::all(stage.plane.client());
+        let baseline = baselines.get("city").await?.status.map(|status| status.conditions);
+        let waivers: Api<Waiver> = Api::all(stage.plane.client());
+        let waiver = waivers.get_opt("camera").await?.and_then(|waiver| waiver.status);
         Ok(json!({
+            "baseline": left(baseline),
+            "waiver": left(waiver.map(|status| status.conditions)),
             "hold": nightly.annotations().get(LOAN),
             "avoid": node.labels().get("banyan.dev/avoid"),
             "freezeMark": stage.maps().get_opt("banyan-freeze-gulou").await?.map(|map| map.data),

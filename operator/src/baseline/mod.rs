@@ -9,6 +9,7 @@
 //! [`watch`] and [`reports`] read, the executor and [`reports`] write; what is decided in between is pure.
 
 pub mod admission;
+pub mod farewell;
 pub mod figures;
 pub mod ledger;
 pub mod made;

@@ -7,7 +7,7 @@
 //! 2. For every site the marks go, then loans are given back, by the operator's own executor; for every security baseline
 //!    what is held at admission goes, bindings first.
 //! 3. The chart's admission policies go, bindings first. What slipped in meanwhile is found by another look. Then the reports go.
-//! 4. Each site's status says that nothing is in force, and its finalizer goes.
+//! 4. Each site's status says that nothing is in force, and its finalizer goes; those of baselines and Waivers say that nobody keeps them up to date.
 //! 5. The Deployment is scaled to none. What Helm made is Helm's to delete.
 //! 6. Only with `--delete-data`: sites, baselines, waivers, ledgers and definitions.
 

@@ -10,19 +10,24 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
-    Api, Client,
+    Api, Client, Resource, ResourceExt as _,
     api::{Patch, PatchParams},
+    core::ApiResource,
 };
+use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    LOOKS, Report,
+    LOOKS, Report, baselines,
     found::{self, Found, Site, Standing},
     words,
 };
 use crate::{
-    baseline::made::{Made, OWNERS},
+    baseline::{
+        farewell as partings,
+        made::{Made, OWNERS},
+    },
     datacenter::farewell,
     index::union::Union,
     kernel::{
@@ -46,6 +51,20 @@ const POLICIES_SEEN: Duration = Duration::from_secs(3);
 const GONE_WITHIN: Duration = Duration::from_mins(1);
 /// Time between two looks at it.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Whole seconds, as the API keeps them.
+fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
+}
+
+fn reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectRef {
+    ObjectRef {
+        resource: ApiResource::erase::<K>(&()),
+        namespace: None,
+        name: object.name_any(),
+        uid: object.meta().uid.clone(),
+    }
+}
 
 /// Writes.
 pub struct Uninstaller {
@@ -127,7 +146,44 @@ impl Uninstaller {
                 );
             }
         }
+        if let Err(error) = self.part_from_baselines(&found, &failed).await {
+            report.failed(error.to_string());
+        }
         Found::read(&self.client, &self.namespace).await.context("looking at what is left")
+    }
+
+    /// The last that baselines and Waivers hear of Banyan: their statuses. A baseline for which something still stands hears nothing.
+    async fn part_from_baselines(&self, found: &Found, failed: &BTreeSet<Owner>) -> Result<(), WriteError> {
+        let now = now();
+        for baseline in &found.baselines {
+            let Some(status) = baseline.status.clone() else { continue };
+            let left = partings::baseline(status.clone(), baseline.metadata.generation, now);
+            if left != status && !failed.contains(&baselines::owner(&baseline.name_any())) {
+                self.write_status(&reference(baseline), &left).await?;
+            }
+        }
+        for waiver in &found.waivers {
+            let Some(status) = waiver.status.clone() else { continue };
+            let left = partings::waiver(status.clone(), waiver.metadata.generation, now);
+            if left != status {
+                self.write_status(&reference(waiver), &left).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a status; an object that is gone needs none.
+    async fn write_status(&self, object: &ObjectRef, status: &impl Serialize) -> Result<(), WriteError> {
+        let manifest = json!({
+            "apiVersion": object.resource.api_version,
+            "kind": object.resource.kind,
+            "metadata": { "name": object.name, "uid": object.uid },
+            "status": status,
+        });
+        match self.writer.apply_status(object, &manifest).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The executor of what stands for owners of a kind.
@@ -173,23 +229,14 @@ impl Uninstaller {
         free: bool,
     ) -> Result<(), WriteError> {
         if let Some(status) = site.dc.as_ref().and_then(|dc| dc.status.clone()) {
-            let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+            let now = now();
             let left = if free {
                 farewell::status(status.clone(), outcome, site.generation, now)
             } else {
                 farewell::told(status.clone(), outcome, now)
             };
             if left != status {
-                let manifest = json!({
-                    "apiVersion": site.object.resource.api_version,
-                    "kind": site.object.resource.kind,
-                    "metadata": { "name": site.name, "uid": site.object.uid },
-                    "status": left,
-                });
-                match self.writer.apply_status(&site.object, &manifest).await {
-                    Err(error) if !error.is_not_found() => return Err(error),
-                    _ => {}
-                }
+                self.write_status(&site.object, &left).await?;
             }
         }
         if free && site.finalizer {
