@@ -22,10 +22,12 @@ use crate::{
     report::audit::{View, openreports},
 };
 
+/// The property of a result with the name of its baseline.
+pub const BASELINE: &str = "baseline";
 /// Writes in flight.
 const CONCURRENCY: usize = 16;
 /// Both APIs: what is no longer asked for goes.
-const APIS: [ReportApi; 2] = [ReportApi::OpenReports, ReportApi::WgPolicy];
+pub(super) const APIS: [ReportApi; 2] = [ReportApi::OpenReports, ReportApi::WgPolicy];
 
 /// The outcomes of findings that can become one of these results.
 fn outcomes(keep: &[ReportResult]) -> Vec<Outcome> {
@@ -70,7 +72,7 @@ impl<'a> Voice<'a> {
             return None;
         }
         let line = self.watched.scene.line(uid, self.said.scope.as_ref(), &mut self.waivers, &self.keep)?;
-        Some(openreports::report_within(&line, &self.view, form(api), openreports::MOST))
+        Some(signed(openreports::report_within(&line, &self.view, form(api), openreports::MOST), self.name))
     }
 
     /// The reports that are about no object: on the cluster, and clause by clause.
@@ -91,6 +93,14 @@ impl<'a> Voice<'a> {
             });
         [(cluster, of_cluster), (clauses, of_clauses)]
     }
+}
+
+/// Says of each result whose it is: several baselines may have theirs in one report.
+fn signed(mut report: Value, baseline: &str) -> Value {
+    for result in report["results"].as_array_mut().into_iter().flatten() {
+        result["properties"][BASELINE] = baseline.into();
+    }
+    report
 }
 
 /// Names of the reports of a baseline on the cluster and on its clauses.
@@ -211,6 +221,25 @@ async fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_result_says_whose_it_is() {
+        let report = |rule: &str, properties: Value| json!({"results": [{"rule": rule, "result": "fail", "properties": properties}]});
+        let keep = vec![ReportResult::Fail];
+        let one = together(vec![
+            (signed(report("a", json!({"level": "3"})), "city"), keep.clone()),
+            (signed(report("a", json!(null)), "port"), keep),
+        ])
+        .unwrap();
+        let said: Vec<&Value> =
+            one["results"].as_array().unwrap().iter().map(|result| &result["properties"]).collect();
+        assert_eq!(json!(said), json!([{"level": "3", "baseline": "city"}, {"baseline": "port"}]));
+        // What has no result to tell has not a byte more.
+        assert_eq!(
+            signed(json!({"summary": {"pass": 9}, "results": []}), "city"),
+            json!({"summary": {"pass": 9}, "results": []})
+        );
+    }
 
     #[test]
     fn a_warning_is_a_failure_that_does_not_count() {

@@ -58,6 +58,9 @@ const FIGURES: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 /// How often a baseline is looked at when nothing changes.
 const LOOK: Duration = Duration::from_mins(10);
 
+/// In the queue: what is left of baselines that went while nobody watched. No baseline has this name.
+const NOBODY: &str = "";
+
 /// UID and generation.
 pub type Essence = (Option<String>, Option<i64>);
 
@@ -108,6 +111,7 @@ impl Room {
     pub fn names(&self) -> Vec<String> {
         let mut all = self.baselines.names();
         all.extend(self.made.owners());
+        all.extend(self.has_strays().then(|| NOBODY.to_owned()));
         all.sort_unstable();
         all.dedup();
         all
@@ -129,6 +133,25 @@ impl Room {
             }
             self.queue.at(baseline, tokio::time::Instant::now() + SETTLE_AFTER);
         }
+        if name.is_none() && self.has_strays() {
+            self.queue.now(NOBODY);
+        }
+    }
+
+    /// Whether there are reports and no baseline, be it one that cannot be read. Where there is one, its first look finds what it does not say.
+    fn has_strays(&self) -> bool {
+        let known = publish::APIS.into_iter().any(|api| self.reports.count(api) > 0);
+        known && self.baselines.names().is_empty()
+    }
+
+    /// Reports of baselines that went while Banyan was down go.
+    async fn tidy(&self) -> Next {
+        if !self.has_strays() {
+            return Next::Gone;
+        }
+        let Some(error) = publish::withdraw(self, NOBODY, None, self.now()).await else { return Next::Gone };
+        tracing::warn!(error, "reports of baselines that are gone could not be removed");
+        Next::Failed
     }
 
     /// Another replica leads: it watches.
@@ -140,6 +163,9 @@ impl Room {
 
     /// Observes, plans and applies for the baseline called `name`.
     pub async fn reconcile(&self, name: &str) -> Next {
+        if name == NOBODY {
+            return self.tidy().await;
+        }
         let started = std::time::Instant::now();
         let (outcome, next) = self.round(name).await;
         self.metrics.reconciles.with_label_values(&["SecurityBaseline", outcome]).inc();

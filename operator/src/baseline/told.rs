@@ -74,7 +74,7 @@ pub fn audit(words: Words<'_>) -> Option<(Audit, History)> {
             // Those on the cluster and on clauses are a baseline's own.
             report["scope"].is_object() && (name == cluster || !name.starts_with("banyan-"))
         })
-        .filter_map(|report| object(report, &audit, &mut truncated))
+        .filter_map(|report| object(report, &audit, &baseline.name_any(), &mut truncated))
         .collect();
     let mut tallies = vec![Tally::default(); audit.controls.len()];
     for finding in audit.objects.iter().flat_map(|line| &line.findings) {
@@ -152,7 +152,7 @@ impl Said {
 }
 
 /// The line of an object. `truncated` grows by what its report leaves out.
-fn object(report: &Json, audit: &Audit, truncated: &mut usize) -> Option<ObjectLine> {
+fn object(report: &Json, audit: &Audit, baseline: &str, truncated: &mut usize) -> Option<ObjectLine> {
     let scope = &report["scope"];
     let text = |key: &str| scope[key].as_str().unwrap_or_default().to_owned();
     let object = ObjectRef {
@@ -165,6 +165,10 @@ fn object(report: &Json, audit: &Audit, truncated: &mut usize) -> Option<ObjectL
     let mut findings: BTreeMap<usize, FindingLine> = BTreeMap::new();
     for result in report["results"].as_array().into_iter().flatten() {
         let property = |key: &str| result["properties"][key].as_str().unwrap_or_default();
+        // Reports of before have nobody's name in them.
+        if !["", baseline].contains(&property(publish::BASELINE)) {
+            continue;
+        }
         *truncated += property("truncated").parse::<usize>().unwrap_or_default();
         let known = audit.controls.iter().position(|control| {
             result["rule"] == control.id
@@ -174,7 +178,7 @@ fn object(report: &Json, audit: &Audit, truncated: &mut usize) -> Option<ObjectL
                     .is_some_and(|pack| result["policy"] == pack.name && property("level") == pack.level)
         });
         let Some((control, outcome)) = known.zip(outcome(result)) else { continue };
-        // Where two baselines have the same packs, both have said it.
+        // Where it has no name in it, and two baselines have the same packs, both have said it.
         findings.entry(control).or_insert_with(|| FindingLine {
             control,
             outcome,
@@ -504,6 +508,25 @@ mod tests {
             .zip(&history.clauses)
             .find_map(|(one, told)| told.open(one.verdict, again.at));
         assert_eq!(open, Some((at("2026-11-20T00:00:00Z"), 5)));
+    }
+
+    #[test]
+    fn what_another_baseline_says_of_an_object_is_not_this_ones() {
+        let (audit, _) = told(false);
+        let line = audit.objects.iter().find(|line| line.object.name == "a").unwrap();
+        let mut report = openreports::report_within(
+            line,
+            &View::new(&audit),
+            openreports::Api::OpenReports,
+            openreports::MOST,
+        );
+        let findings =
+            |report: &Json| object(report, &audit, "city", &mut 0).map_or(0, |line| line.findings.len());
+        let all = findings(&report);
+        assert!(all > 1, "reports of before have no name in them");
+        report["results"][0]["properties"]["baseline"] = "port".into();
+        report["results"][1]["properties"]["baseline"] = "city".into();
+        assert_eq!(findings(&report), all - 1);
     }
 
     #[test]
