@@ -1,6 +1,8 @@
 //! A security baseline on a real API server: reports appear and clear, what is denied is refused without Banyan, a warning warns, a waiver opens and
 //! closes, and where the API server has no reports the rest works.
 
+mod bad;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,9 +17,7 @@ use banyan_e2e::operator::{self, Operator, OperatorOptions};
 use banyan_e2e::process::Spec;
 use banyan_e2e::wait::{eventually, until};
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    admissionregistration::v1::ValidatingAdmissionPolicy, apps::v1::Deployment, core::v1::ConfigMap,
-};
+use k8s_openapi::api::{admissionregistration::v1::ValidatingAdmissionPolicy, apps::v1::Deployment};
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
@@ -174,6 +174,31 @@ impl Scene {
         Ok(())
     }
 
+    /// The line of the baseline is that of its status.
+    async fn status_shows(&self) -> Result<()> {
+        let kubeconfig = self.plane.admin_kubeconfig();
+        let shown = operator::cli(&kubeconfig, &["status", "--lang", "en"]).await?;
+        ensure!(shown.status.code() == Some(0), "{}", shown.stderr);
+        ensure!(shown.stderr == "there are no DataCenters\n", "{}", shown.stderr);
+        let row: Vec<&str> = shown.stdout.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+        let status = self.baselines().get("city").await?.status.context("no status")?;
+        let (counts, score) = (status.counts.context("no counts")?, status.score.context("no score")?);
+        // The age is between.
+        let figures = [counts.fail, counts.warn, counts.error, counts.unknown, counts.manual];
+        let wanted: Vec<String> = ["city", "3", "mlps+pod-security"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(figures.map(|figure| figure.to_string()))
+            .chain([status.high_risks.len().to_string(), score.to_string(), "True".to_owned()])
+            .collect();
+        ensure!(row.starts_with(&wanted.iter().map(String::as_str).collect::<Vec<_>>()), "{}", shown.stdout);
+        ensure!(row.len() == wanted.len() + 2 && row.last() == Some(&"True"), "{}", shown.stdout);
+        let machine = operator::cli(&kubeconfig, &["status", "city", "-o", "json"]).await?;
+        let read: Value = serde_json::from_str(&machine.stdout)?;
+        ensure!(read[0]["kind"] == "SecurityBaseline" && read[1].is_null(), "{read}");
+        Ok(())
+    }
+
     async fn refused(&self) -> Result<String> {
         eventually(LIMIT, "a privileged Deployment to be refused", || self.try_create("another", true)).await
     }
@@ -227,6 +252,10 @@ async fn a_baseline_is_reported_held_and_waived(_: World) -> Result<()> {
         ensure!(failed.as_u64().is_some_and(|failed| failed > 0), "{failed}");
     }
 
+    let results = scene.results("openreports.io/v1alpha1", "Report", "camera").await?.unwrap_or_default();
+    ensure!(results.iter().all(|result| result["properties"]["baseline"] == "city"), "{results:?}");
+    scene.status_shows().await?;
+
     // The page and the sheet are made of what was told.
     scene.page_tells_of("camera").await?;
 
@@ -241,8 +270,7 @@ async fn a_baseline_is_reported_held_and_waived(_: World) -> Result<()> {
     ensure!(said.contains("Warning: ") && said.contains(WARNED), "{said}");
 
     // What is mended clears, and what goes takes its report along.
-    let mended = json!({ "spec": { "template": { "spec": { "containers": [{ "name": "main", "securityContext": { "privileged": false } }] } } } });
-    deployments.patch("camera", &PatchParams::default(), &Patch::Strategic(mended)).await?;
+    deployments.patch("camera", &PatchParams::default(), &bad::privileged(false)).await?;
     scene.says("camera", DENIED, None).await?;
     let network = deployments.get("network").await?.uid().context("no uid")?;
     eventually(LIMIT, "a report", || scene.report("openreports.io/v1alpha1", "Report", &network)).await?;
@@ -276,18 +304,10 @@ async fn a_baseline_is_reported_held_and_waived(_: World) -> Result<()> {
     .await?;
     scene.refused().await?;
 
-    // A pack that cannot be read is named, and the rest goes on.
-    let maps: Api<ConfigMap> = Api::namespaced(scene.client.clone(), chart::NAMESPACE);
-    let broken = json!({
-        "metadata": { "name": "house-rules", "labels": { "banyan.dev/policy-pack": "" } },
-        "data": { "pack.yaml": "name: [", "owner.yaml": "title: [" },
-    });
-    create(&maps, broken).await?;
-    let wrong = scene.told("PacksLoaded", "False").await?;
-    ensure!(wrong.contains("house-rules"), "{wrong}");
-    scene.told("Evaluated", "True").await?;
-    maps.delete("house-rules", &kube::api::DeleteParams::default()).await?;
-    scene.told("PacksLoaded", "True").await?;
+    Box::pin(bad::packs_are_named_and_the_rest_goes_on(&scene, &operator)).await.context("bad packs")?;
+    Box::pin(bad::a_baseline_that_cannot_be_decoded_hides_no_other(&scene, &operator))
+        .await
+        .context("a baseline that cannot be decoded")?;
 
     // Without Banyan, what is denied is refused.
     operator.stop().await?;
@@ -343,13 +363,23 @@ async fn a_baseline_is_reported_held_and_waived(_: World) -> Result<()> {
     operator = scene.operator().await?;
     state("Expired").await?;
     scene.says("driver-1", DENIED, Some("fail")).await?;
+    let shown =
+        operator::cli(&scene.plane.admin_kubeconfig(), &["status", "cameras", "--lang", "zh"]).await?;
+    let row: Vec<&str> = shown.stdout.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+    ensure!(row.starts_with(&["cameras", "city", "已过期"]), "{}{}", shown.stdout, shown.stderr);
 
-    // A baseline that goes takes its policies and reports along.
+    // The reports of a baseline that goes while Banyan is down go when it is back, also when nothing else tells of it.
+    operator.stop().await?;
     scene.baselines().delete("city", &kube::api::DeleteParams::background()).await?;
-    until(LIMIT, "the policies to go", || async { Ok(policies.get_opt(&policy).await?.is_none()) }).await?;
-    until(LIMIT, "the reports to go", || async {
-        Ok(scene.report("openreports.io/v1alpha1", "Report", &uid).await?.is_none())
-    })
-    .await?;
+    bad::collect(&scene.plane).await?;
+    ensure!(
+        scene.report("openreports.io/v1alpha1", "Report", &uid).await?.is_some(),
+        "the report is gone already"
+    );
+    operator = scene.operator().await?;
+    for (api, kind) in [("openreports.io/v1alpha1", "Report"), ("wgpolicyk8s.io/v1alpha2", "PolicyReport")] {
+        until(LIMIT, "the reports to go", || async { Ok(scene.report(api, kind, &uid).await?.is_none()) })
+            .await?;
+    }
     operator.stop().await
 }

@@ -240,7 +240,7 @@ mod tests {
         Look {
             audit: Arc::new(audit),
             unread: vec![("Secret".to_owned(), "forbidden".to_owned())],
-            faults: vec![("house-rules".to_owned(), "broken".to_owned())],
+            faults: vec![("ConfigMap house-rules".to_owned(), "broken".to_owned())],
             not_decided: Vec::new(),
             held: 0,
             reports_missing: Vec::new(),

@@ -9,6 +9,7 @@ use banyan_policies::pack::{Pack, builtin, load};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 
+use super::status::PACK_OF;
 use crate::index::feed::Index;
 
 /// Label of the `ConfigMaps` in Banyan's namespace that each hold a pack: its files by their names.
@@ -54,14 +55,12 @@ impl Packs {
             for part in [&given.uid, "@", &given.version, ","] {
                 stock.version.push_str(part);
             }
-            stock
-                .faults
-                .extend(given.faults.iter().map(|fault| (format!("ConfigMap {name}"), fault.clone())));
+            stock.faults.extend(given.faults.iter().map(|fault| (format!("{PACK_OF}{name}"), fault.clone())));
             let Some(pack) = &given.pack else { continue };
             if stock.all.iter().any(|other| other.about.name == pack.about.name) {
                 let what =
                     format!("pack.yaml: there is a pack `{}` already; it is left out", pack.about.name);
-                stock.faults.push((format!("ConfigMap {name}"), what));
+                stock.faults.push((format!("{PACK_OF}{name}"), what));
             } else {
                 stock.all.push(Arc::clone(pack));
             }
@@ -71,9 +70,13 @@ impl Packs {
 }
 
 fn read(map: &ConfigMap) -> (Option<Arc<Pack>>, Vec<String>) {
-    let files = map.data.iter().flatten().map(|(name, text)| (name.as_str(), text.as_str()));
-    let (pack, faults) = load(files);
-    (pack.map(Arc::new), faults.iter().map(ToString::to_string).collect())
+    // Of what turns out to be wrong later only the file is known: its name has that of the ConfigMap in it.
+    let folder = format!("{}/", map.name_any());
+    let files: Vec<(String, &str)> =
+        map.data.iter().flatten().map(|(name, text)| (format!("{folder}{name}"), text.as_str())).collect();
+    let (pack, faults) = load(files.iter().map(|(name, text)| (name.as_str(), *text)));
+    let told = |fault: String| fault.strip_prefix(&folder).map(str::to_owned).unwrap_or(fault);
+    (pack.map(Arc::new), faults.iter().map(|fault| told(fault.to_string())).collect())
 }
 
 impl Index<ConfigMap> for Packs {

@@ -30,7 +30,7 @@ pub use words::{EVALUATED, HIGH_RISKS_CLEAR, OBJECTS_READ, PACKS_LOADED, REPORTS
 
 /// The pack whose figures are the baseline's where it is asked for.
 pub(super) const LEADING_PACK: &str = "mlps";
-/// What the name of a pack's `ConfigMap` is put behind in `unreadable`, where the other entries are kinds of objects.
+/// How the entries of packs in `unreadable` begin, where the other entries are kinds of objects.
 pub(super) const PACK_OF: &str = "ConfigMap ";
 
 /// Bounds of the status, as its schema has them.
@@ -53,7 +53,7 @@ pub struct Look {
     pub audit: Arc<Audit>,
     /// Kinds that could not be read, and why.
     pub unread: Vec<(String, String)>,
-    /// The path of a field of the spec, or the name of a pack's `ConfigMap`, and what is wrong with it.
+    /// The path of a field of the spec, or a pack's `ConfigMap` as `ConfigMap NAME`, and what is wrong with it.
     pub faults: Vec<(String, String)>,
     /// Controls that are to be held at admission, and why they are not decided there.
     pub not_decided: Vec<(String, String)>,
@@ -250,7 +250,7 @@ fn not_decided(look: &Look) -> Vec<NotDecided> {
 }
 
 fn unreadable(look: &Look) -> Vec<Unreadable> {
-    let packs = look.pack_faults().map(|(name, why)| (format!("{PACK_OF}{name}"), why));
+    let packs = look.pack_faults().map(|(map, why)| (map.clone(), why));
     let all: BTreeSet<_> = look.unread.iter().map(|(kind, why)| (kind.clone(), why)).chain(packs).collect();
     all.into_iter()
         .take(most::UNREADABLE)

@@ -163,7 +163,7 @@ fn what_could_not_be_read_is_named_and_clears_no_high_risk() {
 #[test]
 fn a_pack_that_cannot_be_used_is_named_and_the_rest_goes_on() {
     let mut look = look(&[pod("good", false)], FIRST);
-    look.faults = vec![("house-rules".to_owned(), "a.yaml:3: no such field".to_owned())];
+    look.faults = vec![("ConfigMap house-rules".to_owned(), "a.yaml:3: no such field".to_owned())];
     let status = status(&look, None);
     is(&look, PACKS_LOADED, "False", "PackUnusable");
     assert!(condition(&status, PACKS_LOADED).message.contains("house-rules: a.yaml:3"));
