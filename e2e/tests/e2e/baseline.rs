@@ -270,7 +270,8 @@ async fn a_baseline_is_reported_held_and_waived(_: World) -> Result<()> {
     ensure!(said.contains("Warning: ") && said.contains(WARNED), "{said}");
 
     // What is mended clears, and what goes takes its report along.
-    deployments.patch("camera", &PatchParams::default(), &bad::privileged(false)).await?;
+    let mended = json!({ "spec": { "template": { "spec": { "containers": [{ "name": "main", "securityContext": { "privileged": false } }] } } } });
+    deployments.patch("camera", &PatchParams::default(), &Patch::Strategic(mended)).await?;
     scene.says("camera", DENIED, None).await?;
     let network = deployments.get("network").await?.uid().context("no uid")?;
     eventually(LIMIT, "a report", || scene.report("openreports.io/v1alpha1", "Report", &network)).await?;

@@ -135,20 +135,14 @@ pub(super) async fn a_baseline_that_cannot_be_decoded_hides_no_other(
         "{shown:?}"
     );
     // What another one says still moves.
-    scene.deployments().patch("camera", &PatchParams::default(), &privileged(true)).await?;
-    scene.says("camera", super::DENIED, Some("fail")).await?;
-    scene.deployments().patch("camera", &PatchParams::default(), &privileged(false)).await?;
-    scene.says("camera", super::DENIED, None).await?;
+    for (is, said) in [(true, Some("fail")), (false, None)] {
+        let change = json!({ "spec": { "template": { "spec": { "hostNetwork": is } } } });
+        scene.deployments().patch("camera", &PatchParams::default(), &Patch::Strategic(change)).await?;
+        scene.says("camera", super::WARNED, said).await?;
+    }
     baselines.delete("odd", &DeleteParams::default()).await?;
     definitions.patch(name, &PatchParams::default(), &versions(&strict)).await?;
     Ok(())
-}
-
-/// A change of the one container of `camera`.
-pub(super) fn privileged(is: bool) -> Patch<Value> {
-    Patch::Strategic(json!({ "spec": { "template": { "spec": { "containers": [
-        { "name": "main", "securityContext": { "privileged": is } }
-    ] } } } }))
 }
 
 /// What the garbage collector takes away after a baseline; there is none here.
