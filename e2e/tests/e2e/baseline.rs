@@ -305,6 +305,26 @@ async fn a_baseline_is_reported_held_and_waived(_: World) -> Result<()> {
     .await?;
     scene.refused().await?;
 
+    // Suspended, it is judged and reported, and what is taken away stays away.
+    let suspend = async |suspend: bool| {
+        let patch = Patch::Merge(json!({ "spec": { "suspend": suspend } }));
+        scene.baselines().patch("city", &PatchParams::default(), &patch).await
+    };
+    suspend(true).await?;
+    until(LIMIT, "the baseline to rest", || async { Ok(scene.condition("Ready").await?.1 == "Suspended") })
+        .await?;
+    policies.delete(&policy, &kube::api::DeleteParams::background()).await?;
+    until(LIMIT, "nobody to refuse", || async { Ok(scene.try_create("paused", true).await?.is_none()) })
+        .await?;
+    create(&deployments, deployment("paused", true, false)).await?;
+    scene.says("paused", DENIED, Some("fail")).await?;
+    ensure!(policies.get_opt(&policy).await?.is_none(), "it is put back although the baseline is suspended");
+    deployments.delete("paused", &kube::api::DeleteParams::background()).await?;
+    suspend(false).await?;
+    until(LIMIT, "the policy to be back", || async { Ok(policies.get_opt(&policy).await?.is_some()) })
+        .await?;
+    scene.refused().await?;
+
     Box::pin(bad::packs_are_named_and_the_rest_goes_on(&scene, &operator)).await.context("bad packs")?;
     Box::pin(bad::a_baseline_that_cannot_be_decoded_hides_no_other(&scene, &operator))
         .await

@@ -260,7 +260,7 @@ impl Room {
             return (error.category(), Next::Failed);
         }
         lock(&watched.said).looked = baseline.metadata.generation;
-        if complete && !baseline.spec.suspend {
+        if complete {
             let trouble = publish::publish(self, name, &watched, now).await;
             let changed = {
                 let mut said = lock(&watched.said);

@@ -156,7 +156,7 @@ audit-why-rest-expired = 所见对象符合，其余部分的人工确认已过�
 audit-why-rest-to-attest = 所见对象符合，其余部分待人工确认
 
 audit-told-at = 由 operator 给出，截至 { $at }。发现项以其报告所保留的为限。
-audit-score-not-told = { $name }（{ $standard }，级别 { $level }）：状态中没有该策略包的分值。
+audit-score-not-told = { $name }（{ $standard }，级别 { $level }）：状态中没有该规则包的分值。
 audit-control-head-told = { $severity }  { $control }  { $title }（{ $clauses }）：{ $fail } 个不通过
 audit-control-told = 报告中：不通过 { $fail }，已豁免 { $skip }，未判定 { $open }
 audit-clause-told = 判定 { $objects } 项，不通过 { $fail } 项
