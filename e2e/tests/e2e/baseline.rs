@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use banyan_crds::v1alpha1::{SecurityBaseline, Waiver};
 use banyan_e2e::audit;
+use banyan_e2e::browser::Browser;
 use banyan_e2e::chart;
 use banyan_e2e::components::Component;
 use banyan_e2e::controlplane::{ControlPlane, Options};
@@ -159,7 +160,30 @@ impl Scene {
         ] {
             ensure!(page.stdout.contains(part), "{part} is missing in\n{}", page.stdout);
         }
-        let file = dirs::fresh("baseline-report")?.join("city.xlsx");
+        let dir = dirs::fresh("baseline-report")?;
+        let browser = Browser::start().await?;
+        for lang in ["en", "zh"] {
+            let told =
+                operator::cli(&kubeconfig, &["baseline", "report", "city", "-o", "html", "--lang", lang])
+                    .await?;
+            let file = dir.join(format!("{lang}.html"));
+            std::fs::write(&file, told.stdout)?;
+            browser.show("screen", 1_280).await?;
+            browser.open(&file).await?;
+            // For whoever looks at a failed run.
+            browser.picture(&dir.join(format!("{lang}.png"))).await?;
+            let console = browser.console().await?;
+            ensure!(console.is_empty(), "{lang}: {console:?}");
+            let (days, wide): (usize, bool) = browser
+                .eval(
+                    "return [document.querySelectorAll('th[scope=row]').length, \
+                     document.documentElement.scrollWidth > document.documentElement.clientWidth]",
+                )
+                .await?;
+            ensure!(days > 0 && !wide, "{lang}: {days} rows, wider than the screen: {wide}");
+        }
+        browser.stop().await?;
+        let file = dir.join("city.xlsx");
         let path = file.display().to_string();
         let sheet =
             operator::cli(&kubeconfig, &["baseline", "report", "city", "-o", "xlsx", "--output-file", &path])
