@@ -172,6 +172,10 @@ fn a_pack_that_cannot_be_used_is_named_and_the_rest_goes_on() {
     look.faults.push(("spec.packs[1]".to_owned(), "there is no pack `house-rules`".to_owned()));
     is(&look, READY, "False", "InvalidSpec");
     is(&look, HIGH_RISKS_CLEAR, "Unknown", "NotSeen");
+    look.faults = vec![("spec.packs".to_owned(), "house/a.yaml:7: expression: no".to_owned())];
+    is(&look, READY, "False", "PackUnusable");
+    is(&look, PACKS_LOADED, "False", "PackUnusable");
+    is(&look, HIGH_RISKS_CLEAR, "Unknown", "NotSeen");
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub const HIGH_RISKS_CLEAR: &str = "HighRisksClear";
 const NAMED: usize = 5;
 const LOOKING: &str = "the first look at the cluster is under way";
 pub(super) const INVALID_SPEC: &str = "InvalidSpec";
+const PACK_UNUSABLE: &str = "PackUnusable";
 const NOT_LOOKED_YET: &str = "NotLookedYet";
 
 /// The conditions in their order.
@@ -43,7 +44,9 @@ fn ready(look: &Look) -> Stated {
             more => format!(" (and {more} more)"),
         };
         let message = format!("{at}: {wrong}{more}; the rest counts");
-        return Stated::new(READY, false, INVALID_SPEC, message);
+        // The spec names it rightly, and a control of it cannot be used.
+        let reason = if at == "spec.packs" { PACK_UNUSABLE } else { INVALID_SPEC };
+        return Stated::new(READY, false, reason, message);
     }
     if !look.complete {
         return Stated::new(READY, false, NOT_LOOKED_YET, LOOKING);
@@ -80,7 +83,7 @@ fn packs_loaded(look: &Look) -> Stated {
         more => format!(" (and {more} more)"),
     };
     let message = format!("{at}: {wrong}{more}; the other packs count");
-    Stated::new(PACKS_LOADED, false, "PackUnusable", message)
+    Stated::new(PACKS_LOADED, false, PACK_UNUSABLE, message)
 }
 
 fn objects_read(look: &Look) -> Stated {
@@ -155,7 +158,7 @@ fn high_risks_clear(look: &Look) -> Stated {
         return Stated::new(HIGH_RISKS_CLEAR, Truth::Unknown, "NotSeen", message);
     }
     if look.faults.iter().any(|(at, _)| at.starts_with("spec.packs")) {
-        let message = "a pack that is asked for is not there, and neither are its high risks";
+        let message = "a pack that is asked for, or a control of it, cannot be used: its high risks are not seen";
         return Stated::new(HIGH_RISKS_CLEAR, Truth::Unknown, "NotSeen", message);
     }
     Stated::new(HIGH_RISKS_CLEAR, true, "Clear", "no high risk stands")
