@@ -6,6 +6,9 @@ use k8s_openapi::jiff::Timestamp;
 /// Banyan has done its work for this generation. Says nothing about whether the world is well.
 pub const READY: &str = "Ready";
 
+/// The reason of what is `Unknown` because Banyan was taken off the cluster.
+pub const UNINSTALLED: &str = "Uninstalled";
+
 /// The three values of a condition's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {

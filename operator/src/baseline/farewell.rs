@@ -1,7 +1,7 @@
 //! What the statuses of baselines and Waivers say when Banyan is taken off a cluster. What is undone for a baseline is the executor's to find.
 
 use banyan_crds::{
-    conditions::{READY, Stated, Truth, merge},
+    conditions::{READY, Stated, Truth, UNINSTALLED, merge},
     v1alpha1::{SecurityBaselineStatus, WaiverState, WaiverStatus},
 };
 use jiff::Timestamp;
@@ -11,7 +11,6 @@ use super::{
     status::{REPORTS_WRITTEN, whole_seconds},
     waivers::IN_FORCE,
 };
-use crate::datacenter::farewell::REASON;
 
 const LEFT: &str = "Banyan was uninstalled: nothing here is kept up to date; install it again to go on";
 const NO_REPORTS: &str = "Banyan was uninstalled: its reports were removed";
@@ -23,9 +22,9 @@ pub fn baseline(
     generation: Option<i64>,
     now: Timestamp,
 ) -> SecurityBaselineStatus {
-    let mut left = vec![Stated::new(READY, Truth::Unknown, REASON, LEFT)];
+    let mut left = vec![Stated::new(READY, Truth::Unknown, UNINSTALLED, LEFT)];
     if status.conditions.iter().any(|condition| condition.type_ == REPORTS_WRITTEN) {
-        left.push(Stated::new(REPORTS_WRITTEN, Truth::Unknown, REASON, NO_REPORTS));
+        left.push(Stated::new(REPORTS_WRITTEN, Truth::Unknown, UNINSTALLED, NO_REPORTS));
     }
     status.conditions = stated(status.conditions, &left, generation, now);
     status
@@ -35,8 +34,8 @@ pub fn baseline(
 pub fn waiver(mut status: WaiverStatus, generation: Option<i64>, now: Timestamp) -> WaiverStatus {
     status.state = status.state.filter(|state| matches!(state, WaiverState::Pending | WaiverState::Expired));
     let left = [
-        Stated::new(READY, Truth::Unknown, REASON, LEFT),
-        Stated::new(IN_FORCE, Truth::Unknown, REASON, IDLE),
+        Stated::new(READY, Truth::Unknown, UNINSTALLED, LEFT),
+        Stated::new(IN_FORCE, Truth::Unknown, UNINSTALLED, IDLE),
     ];
     status.conditions = stated(status.conditions, &left, generation, now);
     status

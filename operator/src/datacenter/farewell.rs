@@ -1,7 +1,7 @@
 //! What is undone for a site, and what its status says, when Banyan is taken off a cluster.
 
 use banyan_crds::{
-    conditions::{READY, Stated, Truth, merge},
+    conditions::{READY, Stated, Truth, UNINSTALLED, merge},
     v1alpha1::{DataCenterStatus, EnforcementState},
 };
 use jiff::Timestamp;
@@ -20,8 +20,6 @@ use crate::kernel::{
 
 /// Why everything is undone, in the trail and in `status.actions`.
 pub const WHY: &str = "Banyan is being uninstalled";
-/// Reason of the conditions that are left.
-pub const REASON: &str = "Uninstalled";
 /// Actions that the status keeps.
 const KEPT: usize = 20;
 
@@ -70,10 +68,10 @@ pub fn status(
         Stated::new(
             READY,
             Truth::Unknown,
-            REASON,
+            UNINSTALLED,
             "Banyan was uninstalled: nothing here is kept up to date; install it again to go on",
         ),
-        Stated::new(NOT_ENFORCING, true, REASON, "Banyan was uninstalled: everything was given back"),
+        Stated::new(NOT_ENFORCING, true, UNINSTALLED, "Banyan was uninstalled: everything was given back"),
     ];
     let mut conditions = merge(&status.conditions, &left, generation, now);
     let others = status.conditions.drain(..);

@@ -158,7 +158,8 @@ fn high_risks_clear(look: &Look) -> Stated {
         return Stated::new(HIGH_RISKS_CLEAR, Truth::Unknown, "NotSeen", message);
     }
     if look.faults.iter().any(|(at, _)| at.starts_with("spec.packs")) {
-        let message = "a pack that is asked for, or a control of it, cannot be used: its high risks are not seen";
+        let message =
+            "a pack that is asked for, or a control of it, cannot be used: its high risks are not seen";
         return Stated::new(HIGH_RISKS_CLEAR, Truth::Unknown, "NotSeen", message);
     }
     Stated::new(HIGH_RISKS_CLEAR, true, "Clear", "no high risk stands")
