@@ -13,4 +13,4 @@ pub mod patience;
 pub mod resources;
 pub mod selector;
 pub mod union;
-mod whole;
+pub mod whole;

@@ -22,15 +22,19 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// The object, which says of what kind it is: an item of a list does not.
+    /// The object, [`typed`].
     pub fn of(self, resource: &ApiResource) -> Value {
-        let mut value = self.value;
-        if let Value::Object(map) = &mut value {
-            map.insert("apiVersion".to_owned(), resource.api_version.clone().into());
-            map.insert("kind".to_owned(), resource.kind.clone().into());
-        }
-        value
+        typed(self.value, resource)
     }
+}
+
+/// An object that says of what kind it is. The items of a built-in kind's list do not.
+pub fn typed(mut object: Value, resource: &ApiResource) -> Value {
+    if let Value::Object(map) = &mut object {
+        map.insert("apiVersion".to_owned(), resource.api_version.clone().into());
+        map.insert("kind".to_owned(), resource.kind.clone().into());
+    }
+    object
 }
 
 impl Resource for Whole {

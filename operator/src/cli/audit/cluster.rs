@@ -10,7 +10,10 @@ use tokio::sync::mpsc::Sender;
 
 use crate::{
     evidence::about::ClusterId,
-    index::estate::{self, Served},
+    index::{
+        estate::{self, Served},
+        whole::typed,
+    },
 };
 
 /// Objects asked for at once.
@@ -82,15 +85,6 @@ pub async fn list(
             return Ok(None);
         }
     }
-}
-
-/// The items of a built-in kind's list do not say what they are.
-fn typed(mut item: Value, resource: &ApiResource) -> Value {
-    if let Some(map) = item.as_object_mut() {
-        map.insert("apiVersion".to_owned(), resource.api_version.clone().into());
-        map.insert("kind".to_owned(), resource.kind.clone().into());
-    }
-    item
 }
 
 /// Where a kind's objects of all namespaces are listed.
